@@ -1,0 +1,37 @@
+-- The registry of every error that Scrip answers with: SQL and the edge functions both raise only these.
+--
+-- Called by  private.error_body, the generator of functions/_shared/error_codes.ts, the test of docs/errors.md
+
+create or replace function private.error_codes()
+returns table (code text, http_status integer, meaning text)
+language sql
+immutable
+set search_path = ''
+as $$
+  values
+    ('invalid_request', 400, 'The request is not valid: a field is missing, unknown, of the wrong type or out of bounds.'),
+    ('invalid_amount', 400, 'The amount is not a whole number of tokens from 1 to 9000000000000000.'),
+    ('balance_limit_exceeded', 400, 'The balance would exceed 9000000000000000 tokens, the largest that JSON carries exactly.'),
+    ('unauthorized', 401, 'The credentials are missing, malformed, expired or not signed by this project.'),
+    ('insufficient_tokens', 403, 'The user has fewer tokens than the operation needs.'),
+    ('forbidden', 403, 'The caller is known but may not do this.'),
+    ('journal_append_only', 403, 'Journal rows are written by operations only, and are never changed or deleted.'),
+    ('not_found', 404, 'There is no such route.'),
+    ('user_not_found', 404, 'There is no such user.'),
+    ('charge_not_found', 404, 'The user has no charge with this operation_id.'),
+    ('hold_not_found', 404, 'The user has no hold with this operation_id.'),
+    ('code_not_found', 404, 'There is no such access code.'),
+    ('method_not_allowed', 405, 'The route exists, but not for this method.'),
+    ('operation_id_reused', 409, 'This operation_id was used before with other arguments.'),
+    ('hold_not_active', 409, 'The hold has ended in another way: it is settled or released.'),
+    ('refund_exceeds_charge', 409, 'The refund is more than what is left of the charge.'),
+    ('derived_column', 409, 'The column is kept by Scrip from other rows; change those instead.'),
+    ('code_already_used', 409, 'The access code is used up, or this user has used it.'),
+    ('code_expired', 410, 'The access code has expired.'),
+    ('rate_limited', 429, 'Too many attempts; Retry-After says in how many seconds to try again.'),
+    ('internal_error', 500, 'Scrip failed; the log has the cause under the request id.'),
+    ('service_unavailable', 503, 'The database cannot be reached at the moment; nothing was done, or retry with the same operation_id.')
+$$;
+
+comment on function private.error_codes is 'Every error code with its HTTP status and meaning.';
+revoke execute on function private.error_codes from public;
