@@ -1,0 +1,96 @@
+// Generated from sql/errors/ by `npm run db:types`. Do not edit.
+
+/** Every error code with its HTTP status and meaning. */
+export const errorCodes = {
+  balance_limit_exceeded: {
+    status: 400,
+    meaning:
+      "The balance would exceed 9000000000000000 tokens, the largest that JSON carries exactly.",
+  },
+  invalid_amount: {
+    status: 400,
+    meaning: "The amount is not a whole number of tokens from 1 to 9000000000000000.",
+  },
+  invalid_request: {
+    status: 400,
+    meaning:
+      "The request is not valid: a field is missing, unknown, of the wrong type or out of bounds.",
+  },
+  unauthorized: {
+    status: 401,
+    meaning: "The credentials are missing, malformed, expired or not signed by this project.",
+  },
+  forbidden: {
+    status: 403,
+    meaning: "The caller is known but may not do this.",
+  },
+  insufficient_tokens: {
+    status: 403,
+    meaning: "The user has fewer tokens than the operation needs.",
+  },
+  journal_append_only: {
+    status: 403,
+    meaning: "Journal rows are written by operations only, and are never changed or deleted.",
+  },
+  charge_not_found: {
+    status: 404,
+    meaning: "The user has no charge with this operation_id.",
+  },
+  code_not_found: {
+    status: 404,
+    meaning: "There is no such access code.",
+  },
+  hold_not_found: {
+    status: 404,
+    meaning: "The user has no hold with this operation_id.",
+  },
+  not_found: {
+    status: 404,
+    meaning: "There is no such route.",
+  },
+  user_not_found: {
+    status: 404,
+    meaning: "There is no such user.",
+  },
+  method_not_allowed: {
+    status: 405,
+    meaning: "The route exists, but not for this method.",
+  },
+  code_already_used: {
+    status: 409,
+    meaning: "The access code is used up, or this user has used it.",
+  },
+  derived_column: {
+    status: 409,
+    meaning: "The column is kept by Scrip from other rows; change those instead.",
+  },
+  hold_not_active: {
+    status: 409,
+    meaning: "The hold has ended in another way: it is settled or released.",
+  },
+  operation_id_reused: {
+    status: 409,
+    meaning: "This operation_id was used before with other arguments.",
+  },
+  refund_exceeds_charge: {
+    status: 409,
+    meaning: "The refund is more than what is left of the charge.",
+  },
+  code_expired: {
+    status: 410,
+    meaning: "The access code has expired.",
+  },
+  rate_limited: {
+    status: 429,
+    meaning: "Too many attempts; Retry-After says in how many seconds to try again.",
+  },
+  internal_error: {
+    status: 500,
+    meaning: "Scrip failed; the log has the cause under the request id.",
+  },
+  service_unavailable: {
+    status: 503,
+    meaning:
+      "The database cannot be reached at the moment; nothing was done, or retry with the same operation_id.",
+  },
+} as const;

@@ -1,0 +1,102 @@
+/** `npm start`: runs the whole of Scrip on this machine until it is told to stop. */
+import { parseArgs } from "node:util";
+import process from "node:process";
+import { StackError } from "./stack/parts.ts";
+import { type Stack, startStack } from "./stack/stack.ts";
+
+const HELP = `npm start -- [options]
+
+  --port N     the port of everything (default 54321; or the variable PORT)
+  --data DIR   where the data is kept (default .scrip)
+  --no-demo    without demo data
+`;
+
+const say = (text: string) => process.stdout.write(text);
+
+function fail(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}
+
+function readOptions() {
+  const options = {
+    port: { type: "string" },
+    data: { type: "string" },
+    "no-demo": { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  try {
+    const { values } = parseArgs({ options });
+    if (values.help) {
+      say(HELP);
+      process.exit(0);
+    }
+    const port = values.port ?? Deno.env.get("PORT") ?? "54321";
+    if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+      fail(`A port is a number from 0 to 65535, got ${port}`);
+    }
+    return { port: Number(port), data: values.data ?? ".scrip", demo: !values["no-demo"] };
+  } catch (error) {
+    fail(`${error instanceof Error ? error.message : error}\n\n${HELP}`);
+  }
+}
+
+function greet({ file: { url, user, admin, publishable_key, database_url }, demo }: Stack) {
+  say(`
+Scrip is running.
+
+  Address    ${url}
+  User       ${user.email}  ${user.password}
+  Admin      ${admin.email}  ${admin.password}
+  Database   ${database_url}
+
+Sign in:
+
+  TOKEN=$(curl -s '${url}/auth/v1/token?grant_type=password' \\
+    -H 'apikey: ${publishable_key}' -H 'content-type: application/json' \\
+    -d '{"email": "${user.email}", "password": "${user.password}"}' |
+    sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+`);
+  if (demo.accessCode) {
+    say(`
+Then activate an access code:
+
+  curl '${url}/functions/v1/verify-and-activate-code' \\
+    -H 'apikey: ${publishable_key}' -H "authorization: Bearer $TOKEN" \\
+    -H 'content-type: application/json' -d '{"code": "${demo.accessCode}"}'
+`);
+  }
+  say(`\nCtrl-C stops it.\n\nready ${url}\n`);
+}
+
+/** Calls `stop` when the process that started this one is gone. */
+function watchParent(stop: () => void) {
+  const parent = Number(Deno.env.get("SCRIP_PARENT"));
+  if (parent !== Deno.ppid) return;
+  setInterval(() => {
+    if (Deno.ppid !== parent) stop();
+  }, 250);
+}
+
+let stack: Stack | undefined;
+let stopping = false;
+
+async function stop() {
+  if (stopping) return;
+  stopping = true;
+  // Its children end when it does, should it not manage in time.
+  setTimeout(() => process.exit(1), 5000);
+  await stack?.stop();
+  process.exit(0);
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
+watchParent(stop);
+
+try {
+  stack = await startStack(readOptions());
+} catch (error) {
+  if (error instanceof StackError) fail(error.message);
+  throw error;
+}
+if (!stopping) greet(stack);
