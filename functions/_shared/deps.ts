@@ -1,0 +1,72 @@
+/** What routes need, made from the environment. Tests make their own. */
+import { createLocalJWKSet, createRemoteJWKSet } from "jose";
+import { z } from "zod";
+import { type AuthOptions, createVerify, type Verify } from "./auth.ts";
+import { connect, oneRow, type Rpc, type RpcOne } from "./database.ts";
+import type { LogEntry } from "./http.ts";
+
+/** What routes need. */
+export interface Deps {
+  verify: Verify;
+  rpc: Rpc;
+  rpcOne: RpcOne;
+  log: (entry: LogEntry) => void;
+}
+
+let shared: Deps | undefined;
+
+/** The dependencies of this process; functions that live in one share its connections. */
+export const dependencies = (): Deps => shared ??= fromEnvironment();
+
+function fromEnvironment(): Deps {
+  const { rpc } = connect({
+    url: required(Deno.env, "SUPABASE_DB_URL"),
+    poolSize: z.coerce.number().int().min(1).parse(Deno.env.get("DB_POOL_SIZE") ?? 4),
+    prepare: Deno.env.get("DB_PREPARE") !== "false",
+  });
+  return {
+    verify: createVerify(authOptions(Deno.env)),
+    rpc,
+    rpcOne: oneRow(rpc),
+    // deno-lint-ignore no-console -- the platform's log is what is written to the console
+    log: (entry) => console.log(JSON.stringify(entry)),
+  };
+}
+
+/** Where variables come from. */
+interface Environment {
+  get(name: string): string | undefined;
+}
+
+/** What callers are checked against, by the variables that Supabase sets and JWT_SECRET. */
+export function authOptions(env: Environment): AuthOptions {
+  const url = required(env, "SUPABASE_URL");
+  const keys = z.record(z.string(), z.string().min(1))
+    .parse(JSON.parse(env.get("SUPABASE_SECRET_KEYS") ?? "{}"));
+  const legacy = env.get("SUPABASE_SERVICE_ROLE_KEY");
+  return {
+    issuer: `${url}/auth/v1`,
+    secretKeys: [...Object.values(keys), ...(legacy ? [legacy] : [])],
+    ...tokenKeys(env, url),
+  };
+}
+
+/** Which key signs tokens is configured: hosted projects publish theirs, others share a secret. */
+function tokenKeys(env: Environment, url: string): Pick<AuthOptions, "getKey" | "algorithms"> {
+  const secret = env.get("JWT_SECRET");
+  if (secret) {
+    const key = new TextEncoder().encode(secret);
+    return { getKey: () => key, algorithms: ["HS256"] };
+  }
+  const jwks = env.get("SUPABASE_JWKS");
+  const getKey = jwks
+    ? createLocalJWKSet(JSON.parse(jwks))
+    : createRemoteJWKSet(new URL(`${url}/auth/v1/.well-known/jwks.json`));
+  return { getKey, algorithms: ["ES256", "RS256"] };
+}
+
+function required(env: Environment, name: string): string {
+  const value = env.get(name);
+  if (!value) throw new Error(`The environment lacks ${name}`);
+  return value;
+}

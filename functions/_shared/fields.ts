@@ -1,0 +1,109 @@
+/** The fields that requests share. */
+import { z } from "zod";
+
+/** Says what a field must be; that it is missing is said elsewhere. */
+export const must = (what: string) => ({
+  error: ({ input }: { input?: unknown }) => input === undefined ? undefined : `must be ${what}`,
+});
+
+const MAX_TOKENS = 9_000_000_000_000_000;
+
+/** A whole number within bounds. */
+export function whole(min: number, max: number) {
+  const rule = must(`a whole number from ${min} to ${max}`);
+  return z.int(rule).min(min, rule).max(max, rule);
+}
+
+/** Tokens, in JSON. */
+export const Amount = whole(1, MAX_TOKENS);
+
+/** Tokens that a code gives: an access code may give none but the entitlement. */
+export const Grant = whole(0, MAX_TOKENS);
+
+/** A whole number in a query. */
+export const digits = (number: z.ZodType<number, number>) =>
+  z.string().transform((text) => /^\d{1,16}$/.test(text) ? Number(text) : NaN).pipe(number);
+
+/** A UUID of any version, since users may come from anywhere. */
+export const Id = z.guid(must("a UUID")).toLowerCase();
+
+// What Postgres cannot store: NUL, and halves of surrogate pairs.
+const isStorable = (text: string) => text.isWellFormed() && !text.includes("\0");
+
+/** Text of some length, in characters as Postgres counts them. */
+export function text(min: number, max: number) {
+  const rule = must(`text of ${min} to ${max} characters, without NUL`);
+  return z.string(rule)
+    .refine((value) => value.length <= 2 * max && [...value].length <= max, rule)
+    .refine((value) => value.length >= min && isStorable(value), rule);
+}
+
+/** A caller's idempotency key. */
+export const OperationId = text(1, 255);
+
+/** What an operation is for, in the caller's words. */
+export const Description = text(0, 500);
+
+const MAX_METADATA_BYTES = 16_384;
+const MAX_DEPTH = 100;
+
+function depth(value: unknown): number {
+  let level: unknown[] = [value];
+  for (let count = 0;; count++) {
+    level = level.filter((item) => typeof item === "object" && item !== null);
+    if (level.length === 0 || count > MAX_DEPTH) return count;
+    level = level.flatMap((item) => Object.values(Object(item)));
+  }
+}
+
+// In JSON.stringify's form a NUL and half a surrogate pair are the escapes that Postgres refuses.
+const hasBadEscape = (json: string) => /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(json);
+
+const METADATA_RULE = must(
+  `an object of at most ${MAX_METADATA_BYTES} bytes and ${MAX_DEPTH} levels, without NUL`,
+);
+
+function isMetadata(value: Record<string, unknown>): boolean {
+  // First, since what follows would follow any depth.
+  if (depth(value) > MAX_DEPTH) return false;
+  const json = JSON.stringify(value);
+  return new TextEncoder().encode(json).length <= MAX_METADATA_BYTES && !hasBadEscape(json);
+}
+
+/** The caller's own data: a JSON object. */
+export const Metadata = z.record(z.string(), z.unknown(), METADATA_RULE)
+  .refine(isMetadata, METADATA_RULE)
+  .pipe(z.record(z.string(), z.json(), METADATA_RULE));
+
+/** Where a page of a list ends. */
+export interface Position {
+  created_at: string;
+  id: string;
+}
+
+const Place = z.object({
+  // A year that Postgres knows; all digits of the second.
+  created_at: z.iso.datetime({ offset: true }).regex(/^[1-9].*(?:Z|\+00:00)$/),
+  id: Id,
+});
+
+/** The `next` of a page that ends at this row. */
+export const toCursor = ({ created_at, id }: Position): string =>
+  btoa(`${created_at}|${id}`).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+
+/** The `before` of a page: what {@link toCursor} made. */
+export const Cursor = z.string().transform((cursor, context): Position => {
+  const place = Place.safeParse(fromCursor(cursor)).data;
+  if (place) return place;
+  context.addIssue({ code: "custom", message: "must be the `next` of a page" });
+  return z.NEVER;
+});
+
+function fromCursor(cursor: string) {
+  try {
+    const [created_at, id] = atob(cursor.replaceAll("-", "+").replaceAll("_", "/")).split("|");
+    return { created_at, id };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,225 @@
+/** The one door: routes, CORS, request ids, bodies, and a log line a request. */
+import { Buffer } from "node:buffer";
+import { z } from "zod";
+import { callerOf } from "./auth.ts";
+import type { Deps } from "./deps.ts";
+import { ScripError, scripError, toResponse } from "./errors.ts";
+import { OperationId } from "./fields.ts";
+
+/** The parts of the path that the route names, such as `user_id`. */
+export type Params = Record<string, string | undefined>;
+
+/** A route: what it needs, then what it does. */
+export type Route = (deps: Deps) => (request: Request, params: Params) => Promise<Response>;
+
+/** Routes by method and path below the function, such as `POST /charge` or `GET /users/:user_id`. */
+export type Routes = Record<`${"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} /${string}`, Route>;
+
+/** A line of the log; never a body, key, token or code. */
+export interface LogEntry {
+  time: string;
+  level: "info" | "error";
+  request_id: string;
+  function: string;
+  /** The route, or null when there is none. */
+  operation: string | null;
+  user_id: string | null;
+  caller: string | null;
+  status: number;
+  /** `ok` or the code of the error. */
+  outcome: string;
+  duration_ms: number;
+  /** Why Scrip failed. */
+  error?: string;
+}
+
+// Hosted Supabase leaves CORS to functions.
+const CORS = {
+  "access-control-allow-origin": "*",
+  "access-control-expose-headers": "x-request-id, retry-after",
+};
+const PREFLIGHT = {
+  "access-control-allow-headers":
+    "authorization, x-client-info, apikey, content-type, idempotency-key, x-request-id",
+  "access-control-max-age": "86400",
+};
+
+const MAX_BODY_BYTES = 65_536;
+
+/** Makes a function's handler for `Deno.serve`. */
+export function createHandler(name: string, routes: Routes, deps: Deps) {
+  const table = Object.entries(routes).map(([operation, route]) => {
+    const [method = "", path = ""] = operation.split(" ");
+    const pathname = `/${name}${path.replace(/\/$/, "")}{/}?`;
+    return { operation, method, pattern: new URLPattern({ pathname }), handle: route(deps) };
+  });
+
+  function find(request: Request) {
+    const found = table.flatMap((route) => {
+      const match = route.pattern.exec(request.url);
+      return match ? [{ ...route, params: match.pathname.groups }] : [];
+    });
+    const allow = [...found.map(({ method }) => method), "OPTIONS"].join(", ");
+    return { found, allow, route: found.find(({ method }) => method === request.method) };
+  }
+
+  async function answer(request: Request, { found, allow, route }: ReturnType<typeof find>) {
+    if (request.method === "OPTIONS") {
+      const headers = { ...PREFLIGHT, "access-control-allow-methods": allow };
+      return new Response(null, { status: 204, headers });
+    }
+    if (found.length === 0) throw scripError("not_found", "There is no such route");
+    if (!route) {
+      const message = `The method must be ${allow}, got ${request.method}`;
+      throw scripError("method_not_allowed", message, { headers: { allow } });
+    }
+    return await route.handle(request, route.params);
+  }
+
+  return async (request: Request): Promise<Response> => {
+    const started = performance.now();
+    const requestId = requestIdOf(request);
+    const match = find(request);
+    let outcome = "ok";
+    let error: string | undefined;
+    const response = await answer(request, match).catch((failure) => {
+      outcome = failure instanceof ScripError ? failure.body.code : "internal_error";
+      error = traceOf(failure);
+      return toResponse(failure, requestId);
+    });
+    const headers = { ...CORS, "x-request-id": requestId, "cache-control": "no-store" };
+    for (const [header, value] of Object.entries(headers)) response.headers.set(header, value);
+
+    const caller = callerOf(request);
+    const failed = response.status >= 500;
+    deps.log({
+      time: new Date().toISOString(),
+      level: failed ? "error" : "info",
+      request_id: requestId,
+      function: name,
+      operation: match.route?.operation ?? null,
+      user_id: caller && "userId" in caller ? caller.userId : null,
+      caller: caller?.kind ?? null,
+      status: response.status,
+      outcome,
+      duration_ms: Math.round((performance.now() - started) * 10) / 10,
+      ...(failed && error !== undefined ? { error } : {}),
+    });
+    return response;
+  };
+}
+
+function requestIdOf(request: Request): string {
+  const given = request.headers.get("x-request-id") ?? "";
+  return /^[\w.:-]{1,128}$/.test(given) ? given : crypto.randomUUID();
+}
+
+function traceOf(failure: unknown): string {
+  const cause = failure instanceof ScripError ? failure.cause ?? failure : failure;
+  return cause instanceof Error ? cause.stack ?? cause.message : String(cause);
+}
+
+/** A JSON answer. */
+export const json = (body: unknown): Response => Response.json(body);
+
+/** How {@link readJson} reads. */
+export interface ReadOptions {
+  /** The longest body, in bytes. */
+  maxBytes?: number;
+  /** What no body stands for; without it there must be one. */
+  empty?: unknown;
+}
+
+/**
+ * Reads a JSON body.
+ *
+ * @throws {ScripError} `invalid_request`, naming each field that is wrong.
+ */
+export async function readJson<S extends z.ZodType>(
+  request: Request,
+  schema: S,
+  { maxBytes = MAX_BODY_BYTES, empty }: ReadOptions = {},
+): Promise<z.output<S>> {
+  const text = await readText(request, maxBytes);
+  if (text === "" && empty !== undefined) return parse(schema, empty);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw scripError("invalid_request", `body: ${text === "" ? "is required" : "must be JSON"}`);
+  }
+  return parse(schema, value);
+}
+
+/** Counts while reading: a length that the client states proves nothing. */
+async function readText(request: Request, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    if (size > maxBytes) {
+      throw scripError("invalid_request", `body: must be at most ${maxBytes} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw scripError("invalid_request", "body: must be UTF-8");
+  }
+}
+
+/**
+ * Reads the query of a URL.
+ *
+ * @throws {ScripError} `invalid_request`, naming each parameter that is wrong.
+ */
+export function readQuery<S extends z.ZodType>(request: Request, schema: S): z.output<S> {
+  const { searchParams } = new URL(request.url);
+  for (const key of searchParams.keys()) {
+    if (searchParams.getAll(key).length > 1) {
+      throw scripError("invalid_request", `${shown(key)}: must be given once`);
+    }
+  }
+  return parse(schema, Object.fromEntries(searchParams));
+}
+
+/**
+ * Checks a value against a schema.
+ *
+ * @throws {ScripError} `invalid_request`, naming each field that is wrong.
+ */
+export function parse<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const { success, data, error } = schema.safeParse(value, {
+    error: (issue) => {
+      if (issue.input === undefined) return "is required";
+      return issue.code === "invalid_type" ? `must be of type ${issue.expected}` : undefined;
+    },
+  });
+  if (success) return data;
+  const problems = new Set(error.issues.flatMap((issue) => {
+    const name = (...more: string[]) => shown([...issue.path, ...more].join(".") || "body");
+    return issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => `${name(key)}: is not a field of this request`)
+      : [`${name()}: ${issue.message}`];
+  }));
+  const [first = "body: is not valid"] = problems;
+  throw scripError("invalid_request", first, { details: [...problems].slice(0, 20).join("; ") });
+}
+
+const shown = (name: string) => name.slice(0, 100);
+
+/**
+ * The id of an operation: the header `Idempotency-Key`, or the body's `operation_id`.
+ *
+ * @throws {ScripError} `invalid_request` when there is none and no fallback, or two that differ.
+ */
+export function operationId(request: Request, inBody?: string, fallback?: string): string {
+  const header = request.headers.get("idempotency-key") ?? undefined;
+  if (header !== undefined && inBody !== undefined && header !== inBody) {
+    throw scripError("invalid_request", "operation_id: must be the same as Idempotency-Key");
+  }
+  return parse(z.object({ operation_id: OperationId }), {
+    operation_id: header ?? inBody ?? fallback,
+  }).operation_id;
+}
