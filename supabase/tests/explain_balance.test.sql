@@ -1,0 +1,132 @@
+-- explain_balance lists every grant and correction in order, then what is used and held; its last running_total is
+-- what remains. Users see their own only.
+
+begin;
+
+select plan(9);
+
+create function pg_temp.id(name text)
+returns uuid
+language sql
+as $$select md5(name)::uuid$$;
+
+-- Signs up a user with a confirmed address, and gives tokens.
+create function pg_temp.new_user(name text, tokens bigint default null)
+returns void
+language plpgsql
+as $$
+begin
+  insert into auth.users (id, email, email_confirmed_at) values (pg_temp.id(name), name || '@example.com', now());
+  if tokens is not null then
+    perform public.add_tokens(pg_temp.id(name), tokens, 'add', 'seed');
+  end if;
+end;
+$$;
+
+-- What a statement answers: its rows, or why it is refused. With a role, it runs as that role, with the user's JWT.
+create function pg_temp.answer(statement text, role text default 'none', name text default null)
+returns text
+language plpgsql
+as $$
+declare
+  v_answer text;
+  v_detail text;
+begin
+  if name is not null then
+    perform set_config('request.jwt.claims', jsonb_build_object('sub', pg_temp.id(name), 'role', role)::text, true);
+  end if;
+  perform set_config('role', role, true);
+  if statement ~* '^\s*select|\mreturning\M' then
+    execute format('with a as (%s) select string_agg(a::text, '' '') from a', statement) into v_answer;
+    v_answer := coalesce(v_answer, 'no rows');
+  else
+    execute statement;
+    get diagnostics v_answer = row_count;
+  end if;
+  perform set_config('role', 'none', true);
+  perform set_config('request.jwt.claims', '', true);
+  return v_answer;
+exception
+  when sqlstate 'PGRST' then
+    get stacked diagnostics v_detail = pg_exception_detail;
+    return concat_ws(' ', v_detail::jsonb ->> 'status', sqlerrm::jsonb ->> 'code', sqlerrm::jsonb ->> 'message');
+  when others then
+    return concat_ws(' ', sqlstate, sqlerrm);
+end;
+$$;
+
+select pg_temp.new_user('ann');
+select pg_temp.new_user('ben', 10);
+
+select results_eq(
+  'select line, source, amount, running_total from explain_balance(pg_temp.id(''ann''))',
+  $$values (1::bigint, 'used', 0::bigint, 0::bigint), (2, 'reserved', 0, 0)$$,
+  'a new user has nothing, line by line'
+);
+
+select add_tokens(pg_temp.id('ann'), 2500, 'purchase', 'add-1', 'cs_1', 'a package');
+select charge_tokens(pg_temp.id('ann'), 70, 'charge-1');
+select charge_tokens(pg_temp.id('ann'), 30, 'charge-2');
+select refund_tokens(pg_temp.id('ann'), 'refund-1', 'charge-1', 20);
+select add_tokens(pg_temp.id('ann'), 200, 'referral', 'add-2', 'ben');
+update user_tokens set tokens_purchased = 2400, tokens_used = 90 where user_id = pg_temp.id('ann');
+insert into token_requests (user_id, id, amount, status)
+values (pg_temp.id('ann'), pg_temp.id('request'), 5, 'approved');
+select reserve_tokens(pg_temp.id('ann'), 40, 'hold-1');
+select reserve_tokens(pg_temp.id('ann'), 10, 'hold-2');
+update token_holds set expires_at = now() where operation_id = 'hold-2';
+
+select results_eq(
+  $$
+    select line, source, amount, running_total, description, reference, operation_id
+    from explain_balance(pg_temp.id('ann'))
+  $$,
+  $$
+    values
+      (1::bigint, 'purchase', 2500::bigint, 2500::bigint, 'a package', 'cs_1', 'add-1'),
+      (2, 'referral', 200, 2700, null, 'ben', 'add-2'),
+      (3, 'adjustment', -100, 2600, null, null, null),
+      (4, 'request', 5, 2605, null, pg_temp.id('request')::text, null),
+      (5, 'used', -90, 2515, 'Charged, less refunds', null, null),
+      (6, 'reserved', -40, 2475, 'Held for work under way', null, null)
+  $$,
+  'explain_balance lists grants and corrections, then what is used and held'
+);
+select is(
+  (select running_total from explain_balance(pg_temp.id('ann')) order by line desc limit 1),
+  (select remaining from get_token_balance(pg_temp.id('ann'))),
+  'the last line is what remains'
+);
+select results_eq(
+  'select created_at from explain_balance(pg_temp.id(''ann'')) where created_at is not null order by line',
+  $$
+    select created_at from token_transactions where user_id = pg_temp.id('ann') and account <> 'used' order by seq
+  $$,
+  'the lines say when'
+);
+select is_empty('select * from explain_balance(pg_temp.id(''nobody''))', 'an unknown user has no lines');
+
+select is(
+  pg_temp.answer('select source, running_total from explain_balance(pg_temp.id(''ben''))', 'authenticated', 'ben'),
+  '(add,10) (used,10) (reserved,10)',
+  'users see their own lines'
+);
+select is(
+  pg_temp.answer('select * from explain_balance(pg_temp.id(''ann''))', 'authenticated', 'ben'),
+  'no rows',
+  'users do not see another user''s lines'
+);
+select is(
+  pg_temp.answer('select * from explain_balance(pg_temp.id(''ann''))', 'anon'),
+  '42501 permission denied for function explain_balance',
+  'explain_balance is closed to anon'
+);
+select is(
+  pg_temp.answer('select count(*) from explain_balance(pg_temp.id(''ann''))', 'service_role'),
+  '(6)',
+  'explain_balance is open to service_role'
+);
+
+select * from finish();
+
+rollback;

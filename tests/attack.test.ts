@@ -1,0 +1,311 @@
+/**
+ * Nobody reads or writes what isn't theirs, whatever they send.
+ *
+ * Method: the tables and functions to attack come from the catalog, so that a new one cannot be forgotten. Each is tried
+ * over REST, RPC and the functions' URLs as anon, as another user, and with forged tokens; afterwards every row of
+ * every table must be what it was.
+ */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type postgres from "postgres";
+import {
+  call,
+  createCodes,
+  ledgerTest,
+  makeUser,
+  signUp,
+  stack,
+  type TestUser,
+} from "./harness.ts";
+
+/** What a user may read of their own. Everything else must stay empty or refused. */
+const OWN_ROWS = [
+  "access_code_activations",
+  "subscribers",
+  "token_holds",
+  "token_requests",
+  "token_transactions",
+  "user_tokens",
+];
+/** What users may call over REST; row-level security leaves them their own rows. */
+const OPEN_FUNCTIONS = ["explain_balance", "get_token_balance"];
+/** The routes of the functions, and who may call them. */
+const ROUTES: [method: string, path: string, caller: "user" | "secret" | "admin"][] = [
+  ["GET", "credits/check/USER?amount=1", "secret"],
+  ["GET", "credits/balance/USER", "secret"],
+  ["POST", "credits/calculate", "secret"],
+  ["POST", "credits/charge", "secret"],
+  ["POST", "credits/charge-batch", "secret"],
+  ["POST", "credits/add", "secret"],
+  ["POST", "credits/refund", "secret"],
+  ["POST", "credits/reserve", "secret"],
+  ["POST", "credits/settle", "secret"],
+  ["POST", "credits/release", "secret"],
+  ["GET", "admin/access-codes", "admin"],
+  ["POST", "admin/access-codes", "admin"],
+  ["DELETE", "admin/access-codes/USER", "admin"],
+  ["POST", "admin/users/USER/bonus", "admin"],
+  ["GET", "admin/users/USER/explain", "admin"],
+  ["GET", "get-token-balance", "user"],
+  ["POST", "get-token-balance", "user"],
+  ["POST", "verify-and-activate-code", "user"],
+];
+
+interface Table {
+  schema: string;
+  name: string;
+  columns: string[];
+}
+
+const tablesOf = async (sql: postgres.Sql): Promise<Table[]> => [
+  ...await sql<Table[]>`
+    select n.nspname as schema, c.relname as name, array_agg(a.attname::text order by a.attnum) as columns
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where n.nspname in ('public', 'private') and c.relkind in ('r', 'p', 'v', 'm')
+    group by 1, 2`,
+];
+
+/** A fingerprint of every row of every table. */
+async function contents(sql: postgres.Sql): Promise<Record<string, string>> {
+  const tables = await tablesOf(sql);
+  return Object.fromEntries(
+    await Promise.all(tables.map(async ({ schema, name }) => {
+      const [row] = await sql`
+        select coalesce(md5(string_agg(t::text, ',' order by t::text)), '') as hash from ${
+        sql(schema)
+      }.${sql(name)} t`;
+      return [`${schema}.${name}`, row?.["hash"]];
+    })),
+  );
+}
+
+/** Asks the REST API as someone; the token and the key are theirs. */
+const rest = (
+  path: string,
+  init: RequestInit & { token?: string; key?: string; schema?: string },
+) =>
+  fetch(`${stack.url}/rest/v1/${path}`, {
+    ...init,
+    headers: {
+      apikey: init.key ?? stack.publishable_key,
+      ...(init.token ? { authorization: `Bearer ${init.token}` } : {}),
+      ...(init.schema ? { "accept-profile": init.schema, "content-profile": init.schema } : {}),
+      "content-type": "application/json",
+      prefer: "return=representation",
+    },
+  });
+
+/** Reads a REST answer as rows; a refusal has none. */
+async function rowsOf(response: Response): Promise<Record<string, unknown>[]> {
+  const body = await response.json().catch(() => []);
+  return response.ok && Array.isArray(body) ? body : [];
+}
+
+/** A user with one row in every table that has rows of users. */
+async function makeVictim(sql: postgres.Sql): Promise<TestUser> {
+  const victim = await signUp();
+  const [code = ""] = await createCodes(sql, 1);
+  await sql`select activate_access_code(${victim.id}, ${code}, 'activation')`;
+  await sql`select charge_tokens(${victim.id}, 5, 'charge')`;
+  await sql`select reserve_tokens(${victim.id}, 5, 'hold')`;
+  await sql`insert into token_requests (user_id, amount) values (${victim.id}, 5)`;
+  return victim;
+}
+
+ledgerTest("the victim reads the own rows of every table that users may read", async (sql) => {
+  const victim = await makeVictim(sql);
+  for (const name of OWN_ROWS) {
+    const rows = await rowsOf(await rest(name, { token: victim.token }));
+    ok(rows.length > 0, `${name} is empty for its owner`);
+    for (const row of rows) equal(row["user_id"], victim.id);
+  }
+});
+
+ledgerTest(
+  "no table gives anything away or takes anything, to anon and to another user",
+  async (sql) => {
+    const victim = await makeVictim(sql);
+    const attacker = await signUp();
+    const before = await contents(sql);
+    for (const { schema, name, columns } of await tablesOf(sql)) {
+      const owner = columns.includes("user_id")
+        ? `user_id=eq.${victim.id}`
+        : `${columns[0]}=not.is.null`;
+      const row: Record<string, unknown> = { [columns[0] ?? ""]: crypto.randomUUID() };
+      if (columns.includes("user_id")) row["user_id"] = victim.id;
+      if (columns.includes("amount")) row["amount"] = 1_000_000;
+      const numbers = columns.filter((c) => /tokens|amount|remaining|balance|uses/.test(c));
+      const change = Object.fromEntries(
+        [...numbers, columns.at(-1) ?? ""].map((c) => [c, 1_000_000]),
+      );
+      for (const token of [undefined, attacker.token]) {
+        const as = { schema, ...(token ? { token } : {}) };
+        const who = `${schema}.${name} as ${token ? "another user" : "anon"}`;
+        deepEqual(await rowsOf(await rest(`${name}?${owner}`, as)), [], `read ${who}`);
+        const all = await rowsOf(await rest(name, as));
+        ok(
+          all.every((r) => token && OWN_ROWS.includes(name) && r["user_id"] === attacker.id),
+          `read ${who}: ${JSON.stringify(all)}`,
+        );
+        const json = (body: unknown) => JSON.stringify(body);
+        for (
+          const [method, path, body] of [
+            ["POST", name, json(row)],
+            ["POST", `${name}?on_conflict=${columns[0]}`, json(row)],
+            ["PATCH", `${name}?${owner}`, json(change)],
+            ["PATCH", `${name}?${owner}`, json({ user_id: attacker.id })],
+            ["DELETE", `${name}?${owner}`, null],
+          ] as const
+        ) {
+          const answer = await rest(path, { ...as, method, body });
+          deepEqual(await rowsOf(answer), [], `${method} ${who}`);
+        }
+      }
+    }
+    deepEqual(await contents(sql), before);
+  },
+);
+
+ledgerTest("users write what is listed and no other column or state of it", async (sql) => {
+  const user = await signUp();
+  const columnsOf = async (name: string) =>
+    (await tablesOf(sql)).find((t) => t.schema === "public" && t.name === name)?.columns ?? [];
+  const refused = async (method: string, path: string, body: unknown) => {
+    const answer = await rest(path, { method, token: user.token, body: JSON.stringify(body) });
+    ok(!answer.ok, `${method} ${path} ${JSON.stringify(body)} was answered ${answer.status}`);
+    await answer.body?.cancel();
+  };
+  for (const column of await columnsOf("subscribers")) {
+    if (column === "display_name" || column === "locale") continue;
+    await refused("PATCH", `subscribers?user_id=eq.${user.id}`, { [column]: null });
+  }
+  for (const column of await columnsOf("token_requests")) {
+    await refused("PATCH", `token_requests?user_id=eq.${user.id}`, { [column]: null });
+    if (["user_id", "amount", "reason"].includes(column)) continue;
+    await refused("POST", "token_requests", { amount: 1, [column]: null });
+  }
+  await refused("POST", "token_requests", { amount: 1, status: "approved" });
+  equal(
+    (await user.client.from("token_requests").insert({ amount: 5, reason: "please" })).error,
+    null,
+  );
+  const named = await user.client.from("subscribers").update({ display_name: "Ada", locale: "en" })
+    .eq("user_id", user.id).select("display_name, locale").single();
+  deepEqual(named.data, { display_name: "Ada", locale: "en" });
+});
+
+ledgerTest(
+  "no function can be called over REST but the listed ones, and those see own rows only",
+  async (sql) => {
+    const victim = await makeVictim(sql);
+    const attacker = await signUp();
+    const before = await contents(sql);
+    const functions = await sql<
+      { schema: string; name: string; names: string[]; types: string[] }[]
+    >`
+    select n.nspname as schema, p.proname as name,
+      coalesce((p.proargnames)[1:p.pronargs], '{}') as names,
+      array(select format_type(t, null) from unnest(p.proargtypes) with ordinality as a (t, i) order by i) as types
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname in ('public', 'private') and p.prorettype <> 'trigger'::regtype`;
+    ok(functions.length > 20);
+    const values: Record<string, unknown> = {
+      uuid: victim.id,
+      bigint: 1,
+      integer: 1,
+      boolean: true,
+      jsonb: [],
+    };
+    for (const { schema, name, names, types } of functions) {
+      const args = Object.fromEntries(names.map((n, i) => [n, values[types[i] ?? ""] ?? "charge"]));
+      for (const token of [undefined, attacker.token]) {
+        const answer = await rest(`rpc/${name}`, {
+          method: "POST",
+          schema,
+          body: JSON.stringify(args),
+          ...(token ? { token } : {}),
+        });
+        if (token && OPEN_FUNCTIONS.includes(name)) deepEqual(await rowsOf(answer), [], name);
+        else {
+          ok(!answer.ok, `${schema}.${name} was answered ${answer.status}`);
+          await answer.body?.cancel();
+        }
+      }
+    }
+    deepEqual(await contents(sql), before);
+  },
+);
+
+ledgerTest("no route of a function obeys a caller who is not meant", async (sql) => {
+  const victim = await makeVictim(sql);
+  const attacker = await signUp();
+  const before = await contents(sql);
+  const [header, payload] = attacker.token.split(".");
+  const b64 = (value: unknown) => btoa(JSON.stringify(value)).replace(/=+$/, "");
+  const claims = {
+    sub: victim.id,
+    role: "service_role",
+    aud: "authenticated",
+    exp: 4e9,
+    app_metadata: { role: "admin" },
+  };
+  const strangers: Record<string, Record<string, string>> = {
+    nobody: {},
+    "a publishable key as a secret": { authorization: `Bearer ${stack.publishable_key}` },
+    "a secret key that is not ours": { apikey: `sb_secret_${"x".repeat(32)}` },
+    "alg none": { authorization: `Bearer ${b64({ alg: "none", typ: "JWT" })}.${b64(claims)}.` },
+    "another payload under the same signature": {
+      authorization: `Bearer ${header}.${b64(claims)}.${attacker.token.split(".")[2]}`,
+    },
+    "no signature": { authorization: `Bearer ${header}.${payload}.` },
+  };
+  const ask = (method: string, path: string, headers: Record<string, string>) =>
+    call(path.replace("USER", victim.id), {
+      method,
+      headers,
+      ...(method === "POST"
+        ? { body: { user_id: victim.id, amount: 1, operation_id: crypto.randomUUID() } }
+        : {}),
+    });
+  for (const [method, path, caller] of ROUTES) {
+    for (const [who, headers] of Object.entries(strangers)) {
+      equal((await ask(method, path, headers)).status, 401, `${method} ${path} for ${who}`);
+    }
+    if (caller === "user") continue;
+    const user = await ask(method, path, { authorization: `Bearer ${attacker.token}` });
+    equal(user.status, 403, `${method} ${path} for a user`);
+  }
+  const other = await call(`get-token-balance?user_id=${victim.id}`, { token: attacker.token });
+  equal(other.status, 403);
+  deepEqual(await contents(sql), before);
+});
+
+ledgerTest(
+  "the secret key reads over REST but changes balances through operations only",
+  async (sql) => {
+    const user = await makeUser(sql, 100);
+    const before = await contents(sql);
+    for (
+      const table of [
+        "user_tokens",
+        "token_transactions",
+        "token_holds",
+        "subscribers",
+        "token_requests",
+        "access_codes",
+      ]
+    ) {
+      for (const method of ["POST", "PATCH", "DELETE"]) {
+        const answer = await rest(`${table}?${method === "POST" ? "" : `user_id=eq.${user}`}`, {
+          method,
+          key: stack.secret_key,
+          body: method === "DELETE" ? null : JSON.stringify({ user_id: user }),
+        });
+        ok(!answer.ok, `${method} ${table} was answered ${answer.status}`);
+        await answer.body?.cancel();
+      }
+    }
+    deepEqual(await contents(sql), before);
+  },
+);

@@ -1,0 +1,176 @@
+/**
+ * The local stack keeps its promises: it answers as Supabase's gateway does, leaves the project's
+ * grants alone, survives the death of any of its parts, and leaves nothing behind.
+ *
+ * What only reads uses the stack of the test run; what breaks things starts one of its own.
+ */
+import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import { join } from "node:path";
+import process from "node:process";
+import { createClient } from "@supabase/supabase-js";
+import postgres from "postgres";
+import { readStackFile, type StackFile } from "../scripts/stack/config.ts";
+import { delay } from "../scripts/stack/parts.ts";
+import { makeDataFolder, SpawnError, spawnStack } from "../scripts/stack/spawn.ts";
+
+const shared = () => readStackFile(Deno.env.get("SCRIP_STACK") ?? ".scrip/stack.json");
+
+const client = (stack: StackFile) =>
+  createClient(stack.url, stack.publishable_key, {
+    auth: { persistSession: false, autoRefreshToken: false },
+  });
+
+function alive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function eventually(what: string, check: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (!await check()) {
+    if (Date.now() > deadline) throw new Error(`It never came about that ${what}`);
+    await delay(50);
+  }
+}
+
+Deno.test("a preflight request to the REST API is allowed", async () => {
+  const { url } = await shared();
+  const response = await fetch(`${url}/rest/v1/token_packages`, {
+    method: "OPTIONS",
+    headers: { origin: "http://example.test", "access-control-request-method": "POST" },
+  });
+  equal(response.status, 204);
+  equal(response.headers.get("access-control-allow-origin"), "*");
+  const allowed = response.headers.get("access-control-allow-headers") ?? "";
+  for (const name of ["authorization", "x-client-info", "apikey", "content-type"]) {
+    ok(allowed.includes(name), `${name} is not in ${allowed}`);
+  }
+});
+
+Deno.test("an unknown path and an unknown function are 404 in the common shape", async () => {
+  const { url } = await shared();
+  for (const path of ["/nowhere", "/functions/v1/no-such-function/route"]) {
+    const response = await fetch(url + path);
+    equal(response.status, 404);
+    deepEqual(Object.keys(await response.json()), ["code", "message", "details", "hint"]);
+  }
+});
+
+Deno.test("REST traffic leaves grants, policies and the functions of auth alone", async () => {
+  const stack = await shared();
+  const sql = postgres(stack.database_url, { max: 1 });
+  const privileges = async () => [
+    await sql`
+      select oid::regclass::text, relacl::text, relrowsecurity
+      from pg_class where relnamespace::regnamespace::text in ('public', 'private') order by 1`,
+    await sql`select oid::regprocedure::text, proacl::text, md5(prosrc)
+      from pg_proc where pronamespace::regnamespace::text in ('public', 'private', 'auth')
+      order by 1`,
+    await sql`select defaclrole, defaclnamespace, defaclobjtype, defaclacl::text
+      from pg_default_acl order by 1, 2, 3`,
+    await sql`select nspname, nspacl::text from pg_namespace where nspname !~ '^pg_' order by 1`,
+  ];
+  const before = await privileges();
+  const user = client(stack);
+  equal((await user.auth.signInWithPassword(stack.user)).error, null);
+  await Promise.all(["user_tokens", "token_packages"].map((name) => user.from(name).select()));
+  await client(stack).from("user_tokens").select();
+  deepEqual(await privileges(), before);
+  await sql.end();
+});
+
+Deno.test("a token carries app_metadata, which marks the admin", async () => {
+  const stack = await shared();
+  const user = client(stack);
+  const role = async (account: { email: string; password: string }) => {
+    const { data } = await user.auth.signInWithPassword(account);
+    const [, claims = ""] = data.session?.access_token.split(".") ?? [];
+    return JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/"))).app_metadata.role;
+  };
+  equal(await role(stack.admin), "admin");
+  equal(await role(stack.user), undefined);
+});
+
+Deno.test("a stack of its own", async (t) => {
+  const data = await makeDataFolder();
+  const first = await spawnStack(data, ["--no-demo"]);
+  const current = () => readStackFile(first.path);
+  const { url, user } = first.file;
+  const signsIn = async () =>
+    (await client(first.file).auth.signInWithPassword(user)).error === null;
+
+  for (const part of ["api", "functions", "postgres"]) {
+    await t.step(`${part} comes back after kill -9`, async () => {
+      const pid = (await current()).processes[part] ?? 0;
+      process.kill(pid, "SIGKILL");
+      await eventually(`${part} runs again`, async () => {
+        const now = (await current()).processes[part];
+        return now !== undefined && now !== pid && alive(now);
+      });
+      await eventually("the user can sign in", signsIn);
+      notEqual((await fetch(`${url}/functions/v1/get-token-balance`)).status, 503);
+    });
+  }
+
+  await t.step("the taken port is named, with the way out", async () => {
+    const elsewhere = await makeDataFolder();
+    const { port } = new URL(url);
+    await rejects(spawnStack(elsewhere, ["--port", port]), (error) => {
+      ok(error instanceof SpawnError);
+      equal(error.code, 1);
+      match(error.output, new RegExp(`Port ${port} is taken.*npm start -- --port`));
+      return true;
+    });
+    await Deno.remove(elsewhere, { recursive: true });
+  });
+
+  await t.step("a data folder in use is refused", async () => {
+    await rejects(spawnStack(data), (error) => {
+      ok(error instanceof SpawnError);
+      equal(error.code, 1);
+      match(error.output, /in use by a running stack/);
+      return true;
+    });
+  });
+
+  await t.step("a second stack runs beside it, with keys and users of its own", async () => {
+    const elsewhere = await makeDataFolder();
+    const second = await spawnStack(elsewhere, ["--no-demo"]);
+    notEqual(second.file.url, url);
+    notEqual(second.file.secret_key, first.file.secret_key);
+    equal((await client(second.file).auth.signInWithPassword(user)).error, null);
+    equal(await second.stop(), 0);
+    await Deno.remove(elsewhere, { recursive: true });
+    ok(await signsIn());
+  });
+
+  await t.step("everything ends when the supervisor is killed, and starts again", async () => {
+    const { processes } = await current();
+    process.kill(processes.gateway ?? 0, "SIGKILL");
+    await eventually("no process is left", () => !Object.values(processes).some(alive));
+  });
+
+  await t.step("a clean stop keeps the keys and leaves no process", async () => {
+    const again = await spawnStack(data, ["--no-demo"]);
+    equal(again.file.secret_key, first.file.secret_key);
+    const pids = Object.values(again.file.processes);
+    equal(pids.length, 4);
+    const began = Date.now();
+    equal(await again.stop(), 0);
+    ok(Date.now() - began < 3000);
+    deepEqual(pids.filter(alive), []);
+    deepEqual((await readStackFile(join(data, "stack.json"))).processes, {});
+  });
+
+  await t.step("the stack stops when what started it is killed", async () => {
+    const again = await spawnStack(data, ["--no-demo"]);
+    process.kill(again.pid, "SIGKILL");
+    const pids = Object.values(again.file.processes);
+    await eventually("no process is left", () => !pids.some(alive));
+  });
+
+  await Deno.remove(data, { recursive: true });
+});
