@@ -27,30 +27,30 @@ begin
     perform private.check_operation(user_id, operation_id);
   end if;
 
-  loop
-    -- A replay ends here, without waiting for the user's queue.
-    select
-      t.id,
-      t.remaining_after,
-      t.type = 'charge'
-        and t.amount = -charge_tokens.amount
-        and t.reference is null
-        and t.description is not distinct from charge_tokens.description
-        and t.metadata = coalesce(charge_tokens.metadata, '{}')
-    into transaction_id, remaining, v_same
-    from public.token_transactions t
-    where t.user_id = charge_tokens.user_id and t.operation_id = charge_tokens.operation_id;
-    if found then
-      if not v_same then
-        perform private.raise_operation_id_reused(operation_id);
-      end if;
-      charged := amount;
-      replayed := true;
-      return next;
-      return;
-    end if;
+  v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
 
-    v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
+  select
+    t.id,
+    t.remaining_after,
+    t.type = 'charge'
+      and t.amount = -charge_tokens.amount
+      and t.reference is null
+      and t.description is not distinct from charge_tokens.description
+      and t.metadata = coalesce(charge_tokens.metadata, '{}')
+  into transaction_id, remaining, v_same
+  from public.token_transactions t
+  where t.user_id = charge_tokens.user_id and t.operation_id = charge_tokens.operation_id;
+  if found then
+    if not v_same then
+      perform private.raise_operation_id_reused(operation_id);
+    end if;
+    charged := amount;
+    replayed := true;
+    return next;
+    return;
+  end if;
+
+  loop
     v_posting := set_config('scrip.posting', 'on', true);
     with spent as (
       update public.user_tokens u
@@ -61,10 +61,6 @@ begin
       where u.user_id = charge_tokens.user_id
         and u.journal_balance - u.tokens_reserved >= charge_tokens.amount
         and u.holds_expire_at > current_timestamp
-        and not exists (
-          select 1 from public.token_transactions t
-          where t.user_id = charge_tokens.user_id and t.operation_id = charge_tokens.operation_id
-        )
         and not exists (
           select 1 from public.token_holds h
           where h.user_id = charge_tokens.user_id and h.operation_id = charge_tokens.operation_id
@@ -81,7 +77,7 @@ begin
     from spent s
     returning t.id, t.remaining_after into transaction_id, remaining;
     exit when found;
-    perform private.refuse_spend(user_id, amount, operation_id, 'charge');
+    perform private.refuse_spend(user_id, amount, operation_id);
   end loop;
   v_posting := set_config('scrip.posting', '', true);
   charged := amount;

@@ -22,64 +22,64 @@ security definer -- callers hold no DML on user_tokens or the journal; this is t
 set search_path = ''
 as $$
 declare
-  v_item record;
-  v_set uuid[];
-  v_errors jsonb[];
-  v_replayed boolean[];
+  v_users uuid[];
+  v_amounts bigint[];
+  v_operations text[];
+  v_descriptions text[];
+  v_metadata jsonb[];
+  v_transactions uuid[] := '{}';
+  v_remaining bigint[] := '{}';
+  v_done record;
 begin
   if charges is null or jsonb_typeof(charges) <> 'array' or jsonb_array_length(charges) not between 1 and 1000 then
     perform private.raise_error('invalid_request', 'charges must be an array of 1 to 1000 charges');
   end if;
-  v_errors := array_fill(null::jsonb, array[jsonb_array_length(charges)]);
-  v_replayed := array_fill(false, array[jsonb_array_length(charges)]);
+  select
+    array_agg(c.user_id), array_agg(c.amount), array_agg(c.operation_id), array_agg(c.description), array_agg(c.metadata)
+  into v_users, v_amounts, v_operations, v_descriptions, v_metadata
+  from jsonb_to_recordset(charges) as c (
+    user_id uuid, amount bigint, operation_id text, description text, metadata jsonb
+  );
 
   -- All queues first, in the order of their keys: two batches never wait for each other in a circle.
   perform pg_advisory_xact_lock(k.key)
   from (
     select distinct uuid_hash_extended(c.user_id, 0) as key
-    from jsonb_to_recordset(charges) as c (user_id uuid)
+    from unnest(v_users) as c (user_id)
     where c.user_id is not null
     order by 1
   ) k;
 
-  v_set := private.charge_tokens_set(charges, actor);
-
-  for v_item in
-    select c.*
-    from rows from (
-      jsonb_to_recordset(charges) as (user_id uuid, amount bigint, operation_id text, description text, metadata jsonb)
-    ) with ordinality as c (user_id, amount, operation_id, description, metadata, item)
-    where c.user_id is null or c.user_id <> all (v_set)
-    order by c.item
+  for v_done in
+    select * from private.charge_tokens_set(v_users, v_amounts, v_operations, v_descriptions, v_metadata, actor)
   loop
-    begin
-      v_replayed[v_item.item] := (
-        select c.replayed
-        from public.charge_tokens(
-          v_item.user_id, v_item.amount, v_item.operation_id, v_item.description, v_item.metadata, actor
-        ) c
-      );
-    exception
-      when sqlstate 'PGRST' then
-        v_errors[v_item.item] := sqlerrm::jsonb;
-    end;
+    v_transactions[v_done.item] := v_done.transaction_id;
+    v_remaining[v_done.item] := v_done.remaining;
   end loop;
 
-  return query
-  select
-    c.user_id,
-    c.operation_id,
-    t.id,
-    -t.amount,
-    t.remaining_after,
-    case when t.id is not null then v_replayed[c.item] end,
-    v_errors[c.item]
-  from rows from (
-    jsonb_to_recordset(charges) as (user_id uuid, operation_id text)
-  ) with ordinality as c (user_id, operation_id, item)
-  left join public.token_transactions t
-    on v_errors[c.item] is null and t.user_id = c.user_id and t.operation_id = c.operation_id
-  order by c.item;
+  for i in 1 .. cardinality(v_users) loop
+    user_id := v_users[i];
+    operation_id := v_operations[i];
+    transaction_id := v_transactions[i];
+    charged := v_amounts[i];
+    remaining := v_remaining[i];
+    replayed := false;
+    error := null;
+    if transaction_id is null then
+      begin
+        select c.transaction_id, c.charged, c.remaining, c.replayed
+        into transaction_id, charged, remaining, replayed
+        from public.charge_tokens(v_users[i], v_amounts[i], v_operations[i], v_descriptions[i], v_metadata[i], actor) c;
+      exception
+        when sqlstate 'PGRST' then
+          error := sqlerrm::jsonb;
+          charged := null;
+          remaining := null;
+          replayed := null;
+      end;
+    end if;
+    return next;
+  end loop;
 end;
 $$;
 

@@ -1,32 +1,26 @@
 -- Finds out why a user's row did not let an operation spend, and refuses it with the reason. Returns only when the
--- operation should try again: its first call was under way and has ended, holds had expired and are swept, or an edit
--- by hand came in between.
+-- operation should try again: holds had expired and are swept, or an edit by hand came in between.
 --
--- Called by  charge_tokens, reserve_tokens, with what they leave behind: a charge or a hold
+-- Called by  charge_tokens, reserve_tokens, when the id is not one of their own replays
 -- Raises     user_not_found, insufficient_tokens, operation_id_reused
 
-create or replace function private.refuse_spend(user_id uuid, amount bigint, operation_id text, record text)
+create or replace function private.refuse_spend(user_id uuid, amount bigint, operation_id text)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  v_is_charge boolean := exists (
-    select 1 from public.token_transactions t
-    where t.user_id = refuse_spend.user_id and t.operation_id = refuse_spend.operation_id
-  );
-  v_is_hold boolean := exists (
-    select 1 from public.token_holds h
-    where h.user_id = refuse_spend.user_id and h.operation_id = refuse_spend.operation_id
-  );
   v_remaining bigint;
 begin
-  if v_is_charge or v_is_hold then
-    if (record = 'charge' and not v_is_charge) or (record = 'hold' and not v_is_hold) then
-      perform private.raise_operation_id_reused(operation_id);
-    end if;
-    return;
+  if exists (
+    select 1 from public.token_transactions t
+    where t.user_id = refuse_spend.user_id and t.operation_id = refuse_spend.operation_id
+    union all
+    select 1 from public.token_holds h
+    where h.user_id = refuse_spend.user_id and h.operation_id = refuse_spend.operation_id
+  ) then
+    perform private.raise_operation_id_reused(operation_id);
   end if;
 
   perform private.sweep_holds(user_id);

@@ -20,7 +20,6 @@ set search_path = ''
 as $$
 declare
   v_same boolean;
-  v_expires_at timestamptz;
   v_locked boolean;
   v_posting text;
 begin
@@ -33,32 +32,31 @@ begin
     );
   end if;
 
+  v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
+
+  select
+    h.id,
+    h.expires_at,
+    h.remaining_after,
+    h.amount = reserve_tokens.amount
+      and h.ttl_seconds = reserve_tokens.ttl_seconds
+      and h.description is not distinct from reserve_tokens.description
+      and h.metadata = coalesce(reserve_tokens.metadata, '{}')
+  into hold_id, expires_at, remaining, v_same
+  from public.token_holds h
+  where h.user_id = reserve_tokens.user_id and h.operation_id = reserve_tokens.operation_id;
+  if found then
+    if not v_same then
+      perform private.raise_operation_id_reused(operation_id);
+    end if;
+    held := amount;
+    replayed := true;
+    return next;
+    return;
+  end if;
+
   expires_at := current_timestamp + make_interval(secs => ttl_seconds);
   loop
-    -- A replay ends here, without waiting for the user's queue.
-    select
-      h.id,
-      h.remaining_after,
-      h.amount = reserve_tokens.amount
-        and h.ttl_seconds = reserve_tokens.ttl_seconds
-        and h.description is not distinct from reserve_tokens.description
-        and h.metadata = coalesce(reserve_tokens.metadata, '{}'),
-      h.expires_at
-    into hold_id, remaining, v_same, v_expires_at
-    from public.token_holds h
-    where h.user_id = reserve_tokens.user_id and h.operation_id = reserve_tokens.operation_id;
-    if found then
-      if not v_same then
-        perform private.raise_operation_id_reused(operation_id);
-      end if;
-      held := amount;
-      expires_at := v_expires_at;
-      replayed := true;
-      return next;
-      return;
-    end if;
-
-    v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
     v_posting := set_config('scrip.posting', 'on', true);
     with reserved as (
       update public.user_tokens u
@@ -72,10 +70,6 @@ begin
           select 1 from public.token_transactions t
           where t.user_id = reserve_tokens.user_id and t.operation_id = reserve_tokens.operation_id
         )
-        and not exists (
-          select 1 from public.token_holds h
-          where h.user_id = reserve_tokens.user_id and h.operation_id = reserve_tokens.operation_id
-        )
       returning u.journal_balance - u.tokens_reserved as remaining
     )
     insert into public.token_holds as h (
@@ -87,7 +81,7 @@ begin
     from reserved r
     returning h.id, h.remaining_after into hold_id, remaining;
     exit when found;
-    perform private.refuse_spend(user_id, amount, operation_id, 'hold');
+    perform private.refuse_spend(user_id, amount, operation_id);
   end loop;
   v_posting := set_config('scrip.posting', '', true);
   held := amount;

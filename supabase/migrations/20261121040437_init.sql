@@ -362,30 +362,30 @@ begin
     perform private.check_operation(user_id, operation_id);
   end if;
 
-  loop
-    -- A replay ends here, without waiting for the user's queue.
-    select
-      t.id,
-      t.remaining_after,
-      t.type = 'charge'
-        and t.amount = -charge_tokens.amount
-        and t.reference is null
-        and t.description is not distinct from charge_tokens.description
-        and t.metadata = coalesce(charge_tokens.metadata, '{}')
-    into transaction_id, remaining, v_same
-    from public.token_transactions t
-    where t.user_id = charge_tokens.user_id and t.operation_id = charge_tokens.operation_id;
-    if found then
-      if not v_same then
-        perform private.raise_operation_id_reused(operation_id);
-      end if;
-      charged := amount;
-      replayed := true;
-      return next;
-      return;
-    end if;
+  v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
 
-    v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
+  select
+    t.id,
+    t.remaining_after,
+    t.type = 'charge'
+      and t.amount = -charge_tokens.amount
+      and t.reference is null
+      and t.description is not distinct from charge_tokens.description
+      and t.metadata = coalesce(charge_tokens.metadata, '{}')
+  into transaction_id, remaining, v_same
+  from public.token_transactions t
+  where t.user_id = charge_tokens.user_id and t.operation_id = charge_tokens.operation_id;
+  if found then
+    if not v_same then
+      perform private.raise_operation_id_reused(operation_id);
+    end if;
+    charged := amount;
+    replayed := true;
+    return next;
+    return;
+  end if;
+
+  loop
     v_posting := set_config('scrip.posting', 'on', true);
     with spent as (
       update public.user_tokens u
@@ -396,10 +396,6 @@ begin
       where u.user_id = charge_tokens.user_id
         and u.journal_balance - u.tokens_reserved >= charge_tokens.amount
         and u.holds_expire_at > current_timestamp
-        and not exists (
-          select 1 from public.token_transactions t
-          where t.user_id = charge_tokens.user_id and t.operation_id = charge_tokens.operation_id
-        )
         and not exists (
           select 1 from public.token_holds h
           where h.user_id = charge_tokens.user_id and h.operation_id = charge_tokens.operation_id
@@ -416,7 +412,7 @@ begin
     from spent s
     returning t.id, t.remaining_after into transaction_id, remaining;
     exit when found;
-    perform private.refuse_spend(user_id, amount, operation_id, 'charge');
+    perform private.refuse_spend(user_id, amount, operation_id);
   end loop;
   v_posting := set_config('scrip.posting', '', true);
   charged := amount;
@@ -455,64 +451,64 @@ security definer -- callers hold no DML on user_tokens or the journal; this is t
 set search_path = ''
 as $$
 declare
-  v_item record;
-  v_set uuid[];
-  v_errors jsonb[];
-  v_replayed boolean[];
+  v_users uuid[];
+  v_amounts bigint[];
+  v_operations text[];
+  v_descriptions text[];
+  v_metadata jsonb[];
+  v_transactions uuid[] := '{}';
+  v_remaining bigint[] := '{}';
+  v_done record;
 begin
   if charges is null or jsonb_typeof(charges) <> 'array' or jsonb_array_length(charges) not between 1 and 1000 then
     perform private.raise_error('invalid_request', 'charges must be an array of 1 to 1000 charges');
   end if;
-  v_errors := array_fill(null::jsonb, array[jsonb_array_length(charges)]);
-  v_replayed := array_fill(false, array[jsonb_array_length(charges)]);
+  select
+    array_agg(c.user_id), array_agg(c.amount), array_agg(c.operation_id), array_agg(c.description), array_agg(c.metadata)
+  into v_users, v_amounts, v_operations, v_descriptions, v_metadata
+  from jsonb_to_recordset(charges) as c (
+    user_id uuid, amount bigint, operation_id text, description text, metadata jsonb
+  );
 
   -- All queues first, in the order of their keys: two batches never wait for each other in a circle.
   perform pg_advisory_xact_lock(k.key)
   from (
     select distinct uuid_hash_extended(c.user_id, 0) as key
-    from jsonb_to_recordset(charges) as c (user_id uuid)
+    from unnest(v_users) as c (user_id)
     where c.user_id is not null
     order by 1
   ) k;
 
-  v_set := private.charge_tokens_set(charges, actor);
-
-  for v_item in
-    select c.*
-    from rows from (
-      jsonb_to_recordset(charges) as (user_id uuid, amount bigint, operation_id text, description text, metadata jsonb)
-    ) with ordinality as c (user_id, amount, operation_id, description, metadata, item)
-    where c.user_id is null or c.user_id <> all (v_set)
-    order by c.item
+  for v_done in
+    select * from private.charge_tokens_set(v_users, v_amounts, v_operations, v_descriptions, v_metadata, actor)
   loop
-    begin
-      v_replayed[v_item.item] := (
-        select c.replayed
-        from public.charge_tokens(
-          v_item.user_id, v_item.amount, v_item.operation_id, v_item.description, v_item.metadata, actor
-        ) c
-      );
-    exception
-      when sqlstate 'PGRST' then
-        v_errors[v_item.item] := sqlerrm::jsonb;
-    end;
+    v_transactions[v_done.item] := v_done.transaction_id;
+    v_remaining[v_done.item] := v_done.remaining;
   end loop;
 
-  return query
-  select
-    c.user_id,
-    c.operation_id,
-    t.id,
-    -t.amount,
-    t.remaining_after,
-    case when t.id is not null then v_replayed[c.item] end,
-    v_errors[c.item]
-  from rows from (
-    jsonb_to_recordset(charges) as (user_id uuid, operation_id text)
-  ) with ordinality as c (user_id, operation_id, item)
-  left join public.token_transactions t
-    on v_errors[c.item] is null and t.user_id = c.user_id and t.operation_id = c.operation_id
-  order by c.item;
+  for i in 1 .. cardinality(v_users) loop
+    user_id := v_users[i];
+    operation_id := v_operations[i];
+    transaction_id := v_transactions[i];
+    charged := v_amounts[i];
+    remaining := v_remaining[i];
+    replayed := false;
+    error := null;
+    if transaction_id is null then
+      begin
+        select c.transaction_id, c.charged, c.remaining, c.replayed
+        into transaction_id, charged, remaining, replayed
+        from public.charge_tokens(v_users[i], v_amounts[i], v_operations[i], v_descriptions[i], v_metadata[i], actor) c;
+      exception
+        when sqlstate 'PGRST' then
+          error := sqlerrm::jsonb;
+          charged := null;
+          remaining := null;
+          replayed := null;
+      end;
+    end if;
+    return next;
+  end loop;
 end;
 $$;
 
@@ -869,7 +865,6 @@ set search_path = ''
 as $$
 declare
   v_same boolean;
-  v_expires_at timestamptz;
   v_locked boolean;
   v_posting text;
 begin
@@ -882,32 +877,31 @@ begin
     );
   end if;
 
+  v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
+
+  select
+    h.id,
+    h.expires_at,
+    h.remaining_after,
+    h.amount = reserve_tokens.amount
+      and h.ttl_seconds = reserve_tokens.ttl_seconds
+      and h.description is not distinct from reserve_tokens.description
+      and h.metadata = coalesce(reserve_tokens.metadata, '{}')
+  into hold_id, expires_at, remaining, v_same
+  from public.token_holds h
+  where h.user_id = reserve_tokens.user_id and h.operation_id = reserve_tokens.operation_id;
+  if found then
+    if not v_same then
+      perform private.raise_operation_id_reused(operation_id);
+    end if;
+    held := amount;
+    replayed := true;
+    return next;
+    return;
+  end if;
+
   expires_at := current_timestamp + make_interval(secs => ttl_seconds);
   loop
-    -- A replay ends here, without waiting for the user's queue.
-    select
-      h.id,
-      h.remaining_after,
-      h.amount = reserve_tokens.amount
-        and h.ttl_seconds = reserve_tokens.ttl_seconds
-        and h.description is not distinct from reserve_tokens.description
-        and h.metadata = coalesce(reserve_tokens.metadata, '{}'),
-      h.expires_at
-    into hold_id, remaining, v_same, v_expires_at
-    from public.token_holds h
-    where h.user_id = reserve_tokens.user_id and h.operation_id = reserve_tokens.operation_id;
-    if found then
-      if not v_same then
-        perform private.raise_operation_id_reused(operation_id);
-      end if;
-      held := amount;
-      expires_at := v_expires_at;
-      replayed := true;
-      return next;
-      return;
-    end if;
-
-    v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
     v_posting := set_config('scrip.posting', 'on', true);
     with reserved as (
       update public.user_tokens u
@@ -921,10 +915,6 @@ begin
           select 1 from public.token_transactions t
           where t.user_id = reserve_tokens.user_id and t.operation_id = reserve_tokens.operation_id
         )
-        and not exists (
-          select 1 from public.token_holds h
-          where h.user_id = reserve_tokens.user_id and h.operation_id = reserve_tokens.operation_id
-        )
       returning u.journal_balance - u.tokens_reserved as remaining
     )
     insert into public.token_holds as h (
@@ -936,7 +926,7 @@ begin
     from reserved r
     returning h.id, h.remaining_after into hold_id, remaining;
     exit when found;
-    perform private.refuse_spend(user_id, amount, operation_id, 'hold');
+    perform private.refuse_spend(user_id, amount, operation_id);
   end loop;
   v_posting := set_config('scrip.posting', '', true);
   held := amount;
@@ -1776,85 +1766,83 @@ revoke execute on function private.charge_multiplier from public;
 -- and different, and the sum covered. The caller holds the users' queues.
 --
 -- Called by  charge_tokens_batch
--- Returns    the users charged
+-- Returns    the items charged; those of the other users are missing
 
-create or replace function private.charge_tokens_set(charges jsonb, actor text)
-returns uuid[]
+create or replace function private.charge_tokens_set(
+  users uuid[],
+  amounts bigint[],
+  operations text[],
+  descriptions text[],
+  metadata jsonb[],
+  actor text
+)
+returns table (item bigint, transaction_id uuid, remaining bigint)
 language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  v_set uuid[];
 begin
-  -- Rows next, in the order of their keys, so that what is read below stays true until the end.
-  perform 1
-  from public.user_tokens u
-  where u.user_id in (select c.user_id from jsonb_to_recordset(charges) as c (user_id uuid))
-  order by u.user_id
-  for update;
-
-  select coalesce(array_agg(s.user_id), '{}') into v_set
-  from (
-    select c.user_id, sum(c.amount) as amount
-    from jsonb_to_recordset(charges) as c (user_id uuid, amount bigint, operation_id text)
-    where c.user_id is not null
-    group by c.user_id
-    having bool_and(coalesce(c.amount between 1 and 9000000000000000 and length(c.operation_id) between 1 and 255, false))
-      and count(*) = count(distinct c.operation_id)
-      and not bool_or(exists (
-        select 1 from public.token_transactions t where t.user_id = c.user_id and t.operation_id = c.operation_id
-      ))
-      and not bool_or(exists (
-        select 1 from public.token_holds h where h.user_id = c.user_id and h.operation_id = c.operation_id
-      ))
-  ) s
-  join public.user_tokens u on u.user_id = s.user_id
-  where u.journal_balance - u.tokens_reserved >= s.amount and u.holds_expire_at > now();
-
   perform set_config('scrip.posting', 'on', true);
+  return query
   with items as (
     select
       c.*,
       count(*) over rest_in_order as items_left,
       sum(c.amount) over rest_in_order as amount_left
-    from rows from (
-      jsonb_to_recordset(charges) as (user_id uuid, amount bigint, operation_id text, description text, metadata jsonb)
-    ) with ordinality as c (user_id, amount, operation_id, description, metadata, item)
-    where c.user_id = any (v_set)
+    from unnest(users, amounts, operations, descriptions, charge_tokens_set.metadata)
+      with ordinality as c (user_id, amount, operation_id, description, metadata, item)
     window rest_in_order as (partition by c.user_id order by c.item desc)
+  ),
+  payable as (
+    select i.user_id, count(*) as items, sum(i.amount) as amount
+    from items i
+    where i.user_id is not null
+    group by i.user_id
+    having bool_and(coalesce(i.amount between 1 and 9000000000000000 and length(i.operation_id) between 1 and 255, false))
+      and count(*) = count(distinct i.operation_id)
+      and not bool_or(exists (
+        select 1 from public.token_transactions t where t.user_id = i.user_id and t.operation_id = i.operation_id
+      ))
+      and not bool_or(exists (
+        select 1 from public.token_holds h where h.user_id = i.user_id and h.operation_id = i.operation_id
+      ))
   ),
   spent as (
     update public.user_tokens u
     set
-      tokens_used = u.tokens_used + i.amount,
-      journal_seq = u.journal_seq + i.items,
-      journal_balance = u.journal_balance - i.amount
-    from (
-      select n.user_id, count(*) as items, sum(n.amount)::bigint as amount from items n group by n.user_id
-    ) i
-    where u.user_id = i.user_id
+      tokens_used = u.tokens_used + p.amount::bigint,
+      journal_seq = u.journal_seq + p.items,
+      journal_balance = u.journal_balance - p.amount::bigint
+    from payable p
+    where u.user_id = p.user_id
+      and u.journal_balance - u.tokens_reserved >= p.amount
+      and u.holds_expire_at > current_timestamp
     returning u.user_id, u.journal_seq, u.journal_balance, u.tokens_reserved
+  ),
+  written as (
+    insert into public.token_transactions as t (
+      user_id, seq, type, account, amount, balance_after, remaining_after, operation_id, description, metadata, actor
+    )
+    select
+      i.user_id,
+      s.journal_seq - i.items_left + 1,
+      'charge',
+      'used',
+      -i.amount,
+      s.journal_balance + i.amount_left - i.amount,
+      s.journal_balance + i.amount_left - i.amount - s.tokens_reserved,
+      i.operation_id,
+      i.description,
+      coalesce(i.metadata, '{}'),
+      coalesce(charge_tokens_set.actor, nullif(current_setting('role'), 'none'), session_user)
+    from items i
+    join spent s on s.user_id = i.user_id
+    returning t.user_id, t.operation_id, t.id, t.remaining_after
   )
-  insert into public.token_transactions (
-    user_id, seq, type, account, amount, balance_after, remaining_after, operation_id, description, metadata, actor
-  )
-  select
-    i.user_id,
-    s.journal_seq - i.items_left + 1,
-    'charge',
-    'used',
-    -i.amount,
-    s.journal_balance + i.amount_left - i.amount,
-    s.journal_balance + i.amount_left - i.amount - s.tokens_reserved,
-    i.operation_id,
-    i.description,
-    coalesce(i.metadata, '{}'),
-    coalesce(charge_tokens_set.actor, nullif(current_setting('role'), 'none'), session_user)
-  from items i
-  join spent s on s.user_id = i.user_id;
+  select i.item, w.id, w.remaining_after
+  from written w
+  join items i on i.user_id = w.user_id and i.operation_id = w.operation_id;
   perform set_config('scrip.posting', '', true);
-  return v_set;
 end;
 $$;
 
@@ -2350,34 +2338,28 @@ comment on function private.refuse_journal_change is 'Refuses every change of th
 revoke execute on function private.refuse_journal_change from public;
 
 -- Finds out why a user's row did not let an operation spend, and refuses it with the reason. Returns only when the
--- operation should try again: its first call was under way and has ended, holds had expired and are swept, or an edit
--- by hand came in between.
+-- operation should try again: holds had expired and are swept, or an edit by hand came in between.
 --
--- Called by  charge_tokens, reserve_tokens, with what they leave behind: a charge or a hold
+-- Called by  charge_tokens, reserve_tokens, when the id is not one of their own replays
 -- Raises     user_not_found, insufficient_tokens, operation_id_reused
 
-create or replace function private.refuse_spend(user_id uuid, amount bigint, operation_id text, record text)
+create or replace function private.refuse_spend(user_id uuid, amount bigint, operation_id text)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  v_is_charge boolean := exists (
-    select 1 from public.token_transactions t
-    where t.user_id = refuse_spend.user_id and t.operation_id = refuse_spend.operation_id
-  );
-  v_is_hold boolean := exists (
-    select 1 from public.token_holds h
-    where h.user_id = refuse_spend.user_id and h.operation_id = refuse_spend.operation_id
-  );
   v_remaining bigint;
 begin
-  if v_is_charge or v_is_hold then
-    if (record = 'charge' and not v_is_charge) or (record = 'hold' and not v_is_hold) then
-      perform private.raise_operation_id_reused(operation_id);
-    end if;
-    return;
+  if exists (
+    select 1 from public.token_transactions t
+    where t.user_id = refuse_spend.user_id and t.operation_id = refuse_spend.operation_id
+    union all
+    select 1 from public.token_holds h
+    where h.user_id = refuse_spend.user_id and h.operation_id = refuse_spend.operation_id
+  ) then
+    perform private.raise_operation_id_reused(operation_id);
   end if;
 
   perform private.sweep_holds(user_id);
