@@ -63,13 +63,14 @@ async function seed(sql: postgres.Sql, users: number, rows: number): Promise<str
 }
 
 function operations(sql: postgres.Sql, user: () => string) {
-  const charge = (id: string) => sql`select * from charge_tokens(${user()}, 1, ${id})`;
+  const charge = (id: string) =>
+    sql`select * from charge_tokens(${user()}, 1, ${id}, actor => 'bench')`;
   return {
     charge: () => charge(nextId()),
     pair: async () => {
       const [id, owner] = [nextId(), user()];
       await sql`select * from reserve_tokens(${owner}, 2, ${id})`;
-      await sql`select * from settle_tokens(${owner}, ${id}, 1)`;
+      await sql`select * from settle_tokens(${owner}, ${id}, 1, 'bench')`;
     },
     replay: () => charge("replayed"),
     batch: () => {
@@ -77,7 +78,7 @@ function operations(sql: postgres.Sql, user: () => string) {
         { length: BATCH },
         () => ({ user_id: user(), amount: 1, operation_id: nextId() }),
       );
-      return sql`select * from charge_tokens_batch(${sql.json(charges)})`;
+      return sql`select * from charge_tokens_batch(${sql.json(charges)}, 'bench')`;
     },
     balance: () => sql`select * from get_token_balance(${user()})`,
   };

@@ -41,7 +41,8 @@ function readOptions() {
   }
 }
 
-function greet({ file: { url, user, admin, publishable_key, database_url }, demo }: Stack) {
+function greet({ file, demo }: Stack) {
+  const { url, user, admin, publishable_key, secret_key, database_url } = file;
   say(`
 Scrip is running.
 
@@ -49,21 +50,28 @@ Scrip is running.
   User       ${user.email}  ${user.password}
   Admin      ${admin.email}  ${admin.password}
   Database   ${database_url}
-
-Sign in:
+`);
+  if (demo) {
+    const json = "-H 'content-type: application/json'";
+    const secret = `-H 'apikey: ${secret_key}'`;
+    say(`
+Sign in, and activate an access code:
 
   TOKEN=$(curl -s '${url}/auth/v1/token?grant_type=password' \\
-    -H 'apikey: ${publishable_key}' -H 'content-type: application/json' \\
+    -H 'apikey: ${publishable_key}' ${json} \\
     -d '{"email": "${user.email}", "password": "${user.password}"}' |
     sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
-`);
-  if (demo.accessCode) {
-    say(`
-Then activate an access code:
 
   curl '${url}/functions/v1/verify-and-activate-code' \\
-    -H 'apikey: ${publishable_key}' -H "authorization: Bearer $TOKEN" \\
-    -H 'content-type: application/json' -d '{"code": "${demo.accessCode}"}'
+    -H "authorization: Bearer $TOKEN" ${json} \\
+    -d '{"code": "${demo.accessCode}"}'
+
+Spend some of it, as a backend does, and ask where the tokens came from:
+
+  curl '${url}/functions/v1/credits/charge' ${secret} ${json} \\
+    -d '{"user_id": "${demo.userId}", "amount": 40, "operation_id": "poem-1"}'
+
+  curl '${url}/functions/v1/admin/users/${demo.userId}/explain' ${secret}
 `);
   }
   say(`\nCtrl-C stops it.\n\nready ${url}\n`);

@@ -67,13 +67,7 @@ isOneToOne: false
                     "amount"?: number,"created_at"?: string,"description"?: string | null,"ended_at"?: string | null,"expires_at"?: string,"id"?: string,"metadata"?: NonNullable<Json>,"operation_id"?: string,"released_remaining"?: number | null,"remaining_after"?: number,"settled_amount"?: number | null,"status"?: Database["public"]['Enums']["token_hold_status"],"ttl_seconds"?: number,"user_id"?: string
                   }
                   Relationships: [
-                    {
-      foreignKeyName: "token_holds_user_id_fkey"
-      columns: ["user_id"]
-isOneToOne: false
-      referencedRelation: "user_tokens"
-      referencedColumns: ["user_id"]
-    }
+                    
                   ]
                 },"token_requests": {
                   Row: {
@@ -159,7 +153,7 @@ isOneToOne: false
             }[]
                            },
 "expire_token_holds":
-{ Args: { "max_holds"?: number }; Returns: number
+{ Args: { "max_users"?: number }; Returns: number
                            },
 "explain_balance":
 { Args: { "user_id": string }; Returns: {

@@ -48,8 +48,10 @@ export async function createAccounts(target: DemoTarget): Promise<void> {
 
 /** Something to try on a fresh stack. */
 export interface DemoContent {
-  /** An access code that the demo user has not activated, if there is one. */
-  accessCode?: string;
+  /** An access code that every user may activate once. */
+  accessCode: string;
+  /** The id of the account {@link ACCOUNTS}.user. */
+  userId: string;
 }
 
 // It needs no secrecy: it opens nothing outside this machine.
@@ -65,7 +67,9 @@ export async function addDemoContent(target: DemoTarget): Promise<DemoContent> {
       values
         (private.hash_access_code(${ACCESS_CODE}), '2500', 0, 1000000, 'Demo', 'demo', 1, 'demo')
       on conflict do nothing`;
-    return { accessCode: ACCESS_CODE };
+    const [user] = await sql<{ id: string }[]>`
+      select id from auth.users where email = ${ACCOUNTS.user.email}`;
+    return { accessCode: ACCESS_CODE, userId: user?.id ?? "" };
   } finally {
     await sql.end();
   }

@@ -30,8 +30,8 @@ export interface StackOptions {
 export interface Stack {
   /** The contents of its stack.json. */
   readonly file: StackFile;
-  /** What there is to try. */
-  readonly demo: DemoContent;
+  /** What there is to try; absent without demo data. */
+  readonly demo?: DemoContent;
   /** Stops everything, within about three seconds. */
   stop(): Promise<void>;
 }
@@ -168,10 +168,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await Promise.all(starts);
     const target = { url, databaseUrl: databaseUrl("postgres"), secrets };
     await createAccounts(target);
-    const demo = options.demo ? await addDemoContent(target) : {};
+    const demo = options.demo ? { demo: await addDemoContent(target) } : {};
     started = true;
     await noteProcesses();
-    return { file, demo, stop };
+    return { file, ...demo, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -2,7 +2,7 @@
 -- released, expired, resized or given more time, but only settle_tokens settles, since settling charges.
 --
 -- Called by  a trigger of token_holds, for edits by hand
--- Raises     hold_not_active, derived_column, invalid_amount
+-- Raises     hold_not_active, derived_column, invalid_amount, user_not_found
 
 create or replace function private.count_token_hold()
 returns trigger
@@ -30,6 +30,9 @@ begin
       tokens_reserved = u.tokens_reserved + new.amount,
       holds_expire_at = least(u.holds_expire_at, new.expires_at)
     where u.user_id = new.user_id;
+    if not found then
+      perform private.raise_user_not_found(new.user_id);
+    end if;
   end if;
   perform set_config('scrip.posting', '', true);
   return null;

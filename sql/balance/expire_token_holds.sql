@@ -5,7 +5,7 @@
 -- Called by  pg_cron every minute where it exists (schedule_jobs)
 -- Returns    the number of holds swept
 
-create or replace function public.expire_token_holds(max_holds integer default 10000)
+create or replace function public.expire_token_holds(max_users integer default 10000)
 returns bigint
 language plpgsql
 volatile
@@ -17,13 +17,10 @@ declare
   v_swept bigint := 0;
 begin
   for v_user_id in
-    select distinct d.user_id
-    from (
-      select h.user_id from public.token_holds h
-      where h.status = 'active' and h.expires_at <= now()
-      order by h.expires_at
-      limit max_holds
-    ) d
+    select distinct h.user_id
+    from public.token_holds h
+    where h.status = 'active' and h.expires_at <= now()
+    limit max_users
   loop
     if pg_try_advisory_xact_lock(uuid_hash_extended(v_user_id, 0)) then
       v_swept := v_swept + private.sweep_holds(v_user_id);

@@ -34,6 +34,13 @@ begin
     perform private.journal_edit(new.user_id, 'adjustment', 'used', old.tokens_used - new.tokens_used);
     return null;
   end if;
+  if tg_op = 'UPDATE' and old.tokens_reserved > 0 then
+    perform private.raise_error(
+      'derived_column', 'A balance with active holds stays with its user', hint => 'Release or delete the holds first.'
+    );
+  elsif tg_op = 'DELETE' then
+    delete from public.token_holds h where h.user_id = old.user_id;
+  end if;
   if tg_op <> 'INSERT' then
     perform private.journal_edit(old.user_id, 'adjustment', 'purchased', -old.tokens_purchased);
     perform private.journal_edit(old.user_id, 'adjustment', 'used', old.tokens_used);

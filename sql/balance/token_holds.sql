@@ -1,4 +1,5 @@
--- Tokens set aside for work under way. A hold lowers remaining at once and dies by itself at expires_at.
+-- Tokens set aside for work under way. A hold lowers remaining at once and dies by itself at expires_at. It has no foreign
+-- key, which reserve_tokens would pay for after updating the very row: it goes when its row of user_tokens goes.
 
 create table public.token_holds (
   user_id uuid not null,
@@ -15,13 +16,11 @@ create table public.token_holds (
   metadata jsonb not null default '{}',
   created_at timestamptz not null default now(),
   ended_at timestamptz,
-  constraint token_holds_pkey primary key (user_id, operation_id),
-  constraint token_holds_user_id_fkey foreign key (user_id) references public.user_tokens (user_id) on delete cascade
+  constraint token_holds_pkey primary key (user_id, operation_id)
 )
 with (fillfactor = 70);
 
-create index token_holds_user_expiry_idx on public.token_holds (user_id, expires_at) include (amount) where status = 'active';
-create index token_holds_expiry_idx on public.token_holds (expires_at) where status = 'active';
+create index token_holds_active_idx on public.token_holds (user_id, expires_at) include (amount) where status = 'active';
 
 comment on table public.token_holds is 'Tokens set aside for work under way; they count against remaining while active.';
 comment on column public.token_holds.user_id is 'Whose tokens.';

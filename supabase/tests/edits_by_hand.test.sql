@@ -492,9 +492,11 @@ from (
       $$update token_holds set amount = 0 where operation_id = 'hold-3'$$
     )
 ) s (what, refusal, statement);
+select pg_temp.new_user('new');
+delete from user_tokens where user_id = pg_temp.id('new');
 select is(
   pg_temp.answer($$update user_tokens set user_id = pg_temp.id('new') where user_id = pg_temp.id('ann')$$),
-  '23503 update or delete on table "user_tokens" violates foreign key constraint "token_holds_user_id_fkey" on table "token_holds"',
+  '409 derived_column A balance with active holds stays with its user',
   'a balance with holds does not move'
 );
 

@@ -554,7 +554,7 @@ grant execute on function public.check_tokens to service_role;
 -- Called by  pg_cron every minute where it exists (schedule_jobs)
 -- Returns    the number of holds swept
 
-create or replace function public.expire_token_holds(max_holds integer default 10000)
+create or replace function public.expire_token_holds(max_users integer default 10000)
 returns bigint
 language plpgsql
 volatile
@@ -566,13 +566,10 @@ declare
   v_swept bigint := 0;
 begin
   for v_user_id in
-    select distinct d.user_id
-    from (
-      select h.user_id from public.token_holds h
-      where h.status = 'active' and h.expires_at <= now()
-      order by h.expires_at
-      limit max_holds
-    ) d
+    select distinct h.user_id
+    from public.token_holds h
+    where h.status = 'active' and h.expires_at <= now()
+    limit max_users
   loop
     if pg_try_advisory_xact_lock(uuid_hash_extended(v_user_id, 0)) then
       v_swept := v_swept + private.sweep_holds(v_user_id);
@@ -1123,6 +1120,70 @@ comment on type public.token_account is 'The part of the balance that a journal 
 create type public.token_hold_status as enum ('active', 'settled', 'released', 'expired');
 
 comment on type public.token_hold_status is 'A hold is active until it is settled, released or expired.';
+
+-- Tokens set aside for work under way. A hold lowers remaining at once and dies by itself at expires_at. It has no foreign
+-- key, which reserve_tokens would pay for after updating the very row: it goes when its row of user_tokens goes.
+
+create table public.token_holds (
+  user_id uuid not null,
+  operation_id text not null,
+  id uuid not null default gen_random_uuid(),
+  amount bigint not null,
+  status public.token_hold_status not null default 'active',
+  ttl_seconds integer not null default 900,
+  expires_at timestamptz not null default now() + interval '15 minutes',
+  remaining_after bigint not null default 0,
+  settled_amount bigint,
+  released_remaining bigint,
+  description text,
+  metadata jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  ended_at timestamptz,
+  constraint token_holds_pkey primary key (user_id, operation_id)
+)
+with (fillfactor = 70);
+
+create index token_holds_active_idx on public.token_holds (user_id, expires_at) include (amount) where status = 'active';
+
+comment on table public.token_holds is 'Tokens set aside for work under way; they count against remaining while active.';
+
+comment on column public.token_holds.user_id is 'Whose tokens.';
+
+comment on column public.token_holds.operation_id is 'The caller''s idempotency key; settling and releasing name the hold by it.';
+
+comment on column public.token_holds.id is 'The hold.';
+
+comment on column public.token_holds.amount is 'Tokens held.';
+
+comment on column public.token_holds.status is 'active until settled, released or expired.';
+
+comment on column public.token_holds.ttl_seconds is 'How long it was asked to live, in seconds.';
+
+comment on column public.token_holds.expires_at is 'From then on it no longer counts.';
+
+comment on column public.token_holds.remaining_after is 'What the user could spend right after the hold was made.';
+
+comment on column public.token_holds.settled_amount is 'Tokens charged when it was settled.';
+
+comment on column public.token_holds.released_remaining is 'What the user could spend right after the hold was released.';
+
+comment on column public.token_holds.description is 'What it is for, in the caller''s words.';
+
+comment on column public.token_holds.metadata is 'The caller''s own data.';
+
+comment on column public.token_holds.created_at is 'When it was made.';
+
+comment on column public.token_holds.ended_at is 'When it was settled, released or swept as expired.';
+
+alter table public.token_holds enable row level security;
+
+create policy "Users read their own holds" on public.token_holds
+for select to authenticated
+using ((select auth.uid()) = user_id);
+
+revoke all on table public.token_holds from public, anon, authenticated, service_role;
+
+grant select on table public.token_holds to authenticated, service_role;
 
 create type public.token_request_status as enum ('pending', 'approved', 'rejected');
 
@@ -1956,7 +2017,7 @@ revoke execute on function private.claim_operation from public;
 -- released, expired, resized or given more time, but only settle_tokens settles, since settling charges.
 --
 -- Called by  a trigger of token_holds, for edits by hand
--- Raises     hold_not_active, derived_column, invalid_amount
+-- Raises     hold_not_active, derived_column, invalid_amount, user_not_found
 
 create or replace function private.count_token_hold()
 returns trigger
@@ -1984,6 +2045,9 @@ begin
       tokens_reserved = u.tokens_reserved + new.amount,
       holds_expire_at = least(u.holds_expire_at, new.expires_at)
     where u.user_id = new.user_id;
+    if not found then
+      perform private.raise_user_not_found(new.user_id);
+    end if;
   end if;
   perform set_config('scrip.posting', '', true);
   return null;
@@ -2178,6 +2242,13 @@ begin
     );
     perform private.journal_edit(new.user_id, 'adjustment', 'used', old.tokens_used - new.tokens_used);
     return null;
+  end if;
+  if tg_op = 'UPDATE' and old.tokens_reserved > 0 then
+    perform private.raise_error(
+      'derived_column', 'A balance with active holds stays with its user', hint => 'Release or delete the holds first.'
+    );
+  elsif tg_op = 'DELETE' then
+    delete from public.token_holds h where h.user_id = old.user_id;
   end if;
   if tg_op <> 'INSERT' then
     perform private.journal_edit(old.user_id, 'adjustment', 'purchased', -old.tokens_purchased);
@@ -2572,72 +2643,6 @@ $$;
 comment on function private.sweep_holds is 'Ends a user''s holds that are past their expiry; returns how many.';
 
 revoke execute on function private.sweep_holds from public;
-
--- Tokens set aside for work under way. A hold lowers remaining at once and dies by itself at expires_at.
-
-create table public.token_holds (
-  user_id uuid not null,
-  operation_id text not null,
-  id uuid not null default gen_random_uuid(),
-  amount bigint not null,
-  status public.token_hold_status not null default 'active',
-  ttl_seconds integer not null default 900,
-  expires_at timestamptz not null default now() + interval '15 minutes',
-  remaining_after bigint not null default 0,
-  settled_amount bigint,
-  released_remaining bigint,
-  description text,
-  metadata jsonb not null default '{}',
-  created_at timestamptz not null default now(),
-  ended_at timestamptz,
-  constraint token_holds_pkey primary key (user_id, operation_id),
-  constraint token_holds_user_id_fkey foreign key (user_id) references public.user_tokens (user_id) on delete cascade
-)
-with (fillfactor = 70);
-
-create index token_holds_user_expiry_idx on public.token_holds (user_id, expires_at) include (amount) where status = 'active';
-
-create index token_holds_expiry_idx on public.token_holds (expires_at) where status = 'active';
-
-comment on table public.token_holds is 'Tokens set aside for work under way; they count against remaining while active.';
-
-comment on column public.token_holds.user_id is 'Whose tokens.';
-
-comment on column public.token_holds.operation_id is 'The caller''s idempotency key; settling and releasing name the hold by it.';
-
-comment on column public.token_holds.id is 'The hold.';
-
-comment on column public.token_holds.amount is 'Tokens held.';
-
-comment on column public.token_holds.status is 'active until settled, released or expired.';
-
-comment on column public.token_holds.ttl_seconds is 'How long it was asked to live, in seconds.';
-
-comment on column public.token_holds.expires_at is 'From then on it no longer counts.';
-
-comment on column public.token_holds.remaining_after is 'What the user could spend right after the hold was made.';
-
-comment on column public.token_holds.settled_amount is 'Tokens charged when it was settled.';
-
-comment on column public.token_holds.released_remaining is 'What the user could spend right after the hold was released.';
-
-comment on column public.token_holds.description is 'What it is for, in the caller''s words.';
-
-comment on column public.token_holds.metadata is 'The caller''s own data.';
-
-comment on column public.token_holds.created_at is 'When it was made.';
-
-comment on column public.token_holds.ended_at is 'When it was settled, released or swept as expired.';
-
-alter table public.token_holds enable row level security;
-
-create policy "Users read their own holds" on public.token_holds
-for select to authenticated
-using ((select auth.uid()) = user_id);
-
-revoke all on table public.token_holds from public, anon, authenticated, service_role;
-
-grant select on table public.token_holds to authenticated, service_role;
 
 create trigger token_holds_count
 after insert or update or delete on public.token_holds
