@@ -11,7 +11,8 @@ volatile
 set search_path = ''
 as $$
   select string_agg(
-    substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (get_byte(random.bytes, i) & 31) + 1, 1) || case when i in (3, 7, 11) then '-' else '' end,
+    substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (get_byte(random.bytes, i) & 31) + 1, 1)
+      || case when i in (3, 7, 11) then '-' else '' end,
     '' order by i
   )
   from (select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) as bytes) random

@@ -32,7 +32,10 @@ begin
   end if;
   if v_code.expires_at <= now() then
     perform private.raise_error(
-      'code_expired', format('This access code expired at %s', to_char(v_code.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+      'code_expired',
+      format(
+        'This access code expired at %s', to_char(v_code.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+      )
     );
   end if;
   if v_code.uses >= v_code.max_uses then

@@ -34,7 +34,8 @@ begin
   end;
   if v_account is null then
     perform private.raise_error(
-      'invalid_request', format('type must be add, purchase, subscription, bonus or referral, got %s', coalesce(type::text, 'nothing'))
+      'invalid_request',
+      format('type must be add, purchase, subscription, bonus or referral, got %s', coalesce(type::text, 'nothing'))
     );
   end if;
   v_row := private.claim_operation(user_id, operation_id, type, amount, reference, description, metadata);

@@ -34,7 +34,9 @@ begin
     from items i
     where i.user_id is not null
     group by i.user_id
-    having bool_and(coalesce(i.amount between 1 and 9000000000000000 and length(i.operation_id) between 1 and 255, false))
+    having bool_and(
+        coalesce(i.amount between 1 and 9000000000000000 and length(i.operation_id) between 1 and 255, false)
+      )
       and count(*) = count(distinct i.operation_id)
       and not bool_or(exists (
         select 1 from public.token_transactions t where t.user_id = i.user_id and t.operation_id = i.operation_id

@@ -1,7 +1,7 @@
 -- Opens an operation: checks its arguments, takes the user's queue, and finds the result of an earlier call with the
 -- same operation_id.
 --
--- Called by  charge_tokens, add_tokens, refund_tokens, activate_access_code
+-- Called by  add_tokens, refund_tokens, activate_access_code
 -- Returns    the journal row of the first call; all null when this is the first. A null amount matches any.
 -- Raises     invalid_request, invalid_amount, operation_id_reused
 

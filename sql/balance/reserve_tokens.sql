@@ -23,7 +23,9 @@ declare
   v_locked boolean;
   v_posting text;
 begin
-  if (user_id is not null and amount between 1 and 9000000000000000 and length(operation_id) between 1 and 255) is not true then
+  if (
+    user_id is not null and amount between 1 and 9000000000000000 and length(operation_id) between 1 and 255
+  ) is not true then
     perform private.check_amount(amount);
     perform private.check_operation(user_id, operation_id);
   elsif (ttl_seconds between 1 and 86400) is not true then

@@ -11,7 +11,9 @@ set search_path = ''
 as $$
 begin
   if exists (select 1 from pg_catalog.pg_extension e where e.extname = 'pg_cron') then
-    execute $job$select cron.schedule('scrip-expire-token-holds', '* * * * *', 'select public.expire_token_holds()')$job$;
+    execute $job$
+      select cron.schedule('scrip-expire-token-holds', '* * * * *', 'select public.expire_token_holds()')
+    $job$;
     return next 'scrip-expire-token-holds';
   end if;
 end;

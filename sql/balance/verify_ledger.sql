@@ -1,5 +1,6 @@
 -- Proves that the journal and the balance columns agree, for every user: seq without gaps, each balance_after the one
--- before plus the amount, each column the sum of its rows, the head on user_tokens the last row, holds adding up and due in time, no charge refunded beyond its amount.
+-- before plus the amount, each column the sum of its rows, the head on user_tokens the last row, holds adding up and
+-- due in time, no charge refunded beyond its amount.
 -- It reads everything: for tests, benchmarks and an operator's nightly check.
 --
 -- Called by  tests, benchmarks, operators

@@ -54,7 +54,8 @@ begin
   select
     write_transaction.user_id, h.seq, write_transaction.type, write_transaction.account, write_transaction.amount,
     h.balance, h.remaining, write_transaction.operation_id, write_transaction.reference, write_transaction.description,
-    coalesce(write_transaction.metadata, '{}'), coalesce(write_transaction.actor, nullif(current_setting('role'), 'none'), session_user)
+    coalesce(write_transaction.metadata, '{}'),
+    coalesce(write_transaction.actor, nullif(current_setting('role'), 'none'), session_user)
   from (select * from head union all select * from orphan) h
   returning t.* into v_row;
   perform set_config('scrip.posting', '', true);

@@ -357,7 +357,9 @@ declare
   v_locked boolean;
   v_posting text;
 begin
-  if (user_id is not null and amount between 1 and 9000000000000000 and length(operation_id) between 1 and 255) is not true then
+  if (
+    user_id is not null and amount between 1 and 9000000000000000 and length(operation_id) between 1 and 255
+  ) is not true then
     perform private.check_amount(amount);
     perform private.check_operation(user_id, operation_id);
   end if;
@@ -865,7 +867,9 @@ declare
   v_locked boolean;
   v_posting text;
 begin
-  if (user_id is not null and amount between 1 and 9000000000000000 and length(operation_id) between 1 and 255) is not true then
+  if (
+    user_id is not null and amount between 1 and 9000000000000000 and length(operation_id) between 1 and 255
+  ) is not true then
     perform private.check_amount(amount);
     perform private.check_operation(user_id, operation_id);
   elsif (ttl_seconds between 1 and 86400) is not true then
@@ -966,7 +970,11 @@ declare
   v_locked boolean;
   v_posting text;
 begin
-  if (user_id is not null and coalesce(amount, 1) between 1 and 9000000000000000 and length(operation_id) between 1 and 255) is not true then
+  if (
+    user_id is not null
+    and coalesce(amount, 1) between 1 and 9000000000000000
+    and length(operation_id) between 1 and 255
+  ) is not true then
     perform private.check_amount(coalesce(amount, 1));
     perform private.check_operation(user_id, operation_id);
   end if;
@@ -1369,7 +1377,8 @@ revoke all on table public.user_tokens from public, anon, authenticated, service
 grant select on table public.user_tokens to authenticated, service_role;
 
 -- Proves that the journal and the balance columns agree, for every user: seq without gaps, each balance_after the one
--- before plus the amount, each column the sum of its rows, the head on user_tokens the last row, holds adding up and due in time, no charge refunded beyond its amount.
+-- before plus the amount, each column the sum of its rows, the head on user_tokens the last row, holds adding up and
+-- due in time, no charge refunded beyond its amount.
 -- It reads everything: for tests, benchmarks and an operator's nightly check.
 --
 -- Called by  tests, benchmarks, operators
@@ -1634,7 +1643,8 @@ volatile
 set search_path = ''
 as $$
   select string_agg(
-    substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (get_byte(random.bytes, i) & 31) + 1, 1) || case when i in (3, 7, 11) then '-' else '' end,
+    substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (get_byte(random.bytes, i) & 31) + 1, 1)
+      || case when i in (3, 7, 11) then '-' else '' end,
     '' order by i
   )
   from (select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) as bytes) random
@@ -1697,7 +1707,10 @@ begin
   end if;
   if v_code.expires_at <= now() then
     perform private.raise_error(
-      'code_expired', format('This access code expired at %s', to_char(v_code.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+      'code_expired',
+      format(
+        'This access code expired at %s', to_char(v_code.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+      )
     );
   end if;
   if v_code.uses >= v_code.max_uses then
@@ -1747,7 +1760,8 @@ begin
   end;
   if v_account is null then
     perform private.raise_error(
-      'invalid_request', format('type must be add, purchase, subscription, bonus or referral, got %s', coalesce(type::text, 'nothing'))
+      'invalid_request',
+      format('type must be add, purchase, subscription, bonus or referral, got %s', coalesce(type::text, 'nothing'))
     );
   end if;
   v_row := private.claim_operation(user_id, operation_id, type, amount, reference, description, metadata);
@@ -1859,7 +1873,9 @@ begin
     from items i
     where i.user_id is not null
     group by i.user_id
-    having bool_and(coalesce(i.amount between 1 and 9000000000000000 and length(i.operation_id) between 1 and 255, false))
+    having bool_and(
+        coalesce(i.amount between 1 and 9000000000000000 and length(i.operation_id) between 1 and 255, false)
+      )
       and count(*) = count(distinct i.operation_id)
       and not bool_or(exists (
         select 1 from public.token_transactions t where t.user_id = i.user_id and t.operation_id = i.operation_id
@@ -1963,7 +1979,7 @@ revoke execute on function private.check_operation from public;
 -- Opens an operation: checks its arguments, takes the user's queue, and finds the result of an earlier call with the
 -- same operation_id.
 --
--- Called by  charge_tokens, add_tokens, refund_tokens, activate_access_code
+-- Called by  add_tokens, refund_tokens, activate_access_code
 -- Returns    the journal row of the first call; all null when this is the first. A null amount matches any.
 -- Raises     invalid_request, invalid_amount, operation_id_reused
 
@@ -2485,7 +2501,9 @@ set search_path = ''
 as $$
 begin
   if exists (select 1 from pg_catalog.pg_extension e where e.extname = 'pg_cron') then
-    execute $job$select cron.schedule('scrip-expire-token-holds', '* * * * *', 'select public.expire_token_holds()')$job$;
+    execute $job$
+      select cron.schedule('scrip-expire-token-holds', '* * * * *', 'select public.expire_token_holds()')
+    $job$;
     return next 'scrip-expire-token-holds';
   end if;
 end;
@@ -2755,7 +2773,8 @@ begin
   select
     write_transaction.user_id, h.seq, write_transaction.type, write_transaction.account, write_transaction.amount,
     h.balance, h.remaining, write_transaction.operation_id, write_transaction.reference, write_transaction.description,
-    coalesce(write_transaction.metadata, '{}'), coalesce(write_transaction.actor, nullif(current_setting('role'), 'none'), session_user)
+    coalesce(write_transaction.metadata, '{}'),
+    coalesce(write_transaction.actor, nullif(current_setting('role'), 'none'), session_user)
   from (select * from head union all select * from orphan) h
   returning t.* into v_row;
   perform set_config('scrip.posting', '', true);
