@@ -129,3 +129,31 @@ ledgerTest("edits by hand race with charges: both count, in one order", async (s
   const [balance] = await sql`select purchased, admin_bonus, used from get_token_balance(${user})`;
   deepEqual(balance, { purchased: 10_100, admin_bonus: 200, used: 100 });
 }, CONNECTIONS);
+
+for (
+  const [edit, statement] of [
+    ["releases", "update token_holds set status = 'released' where user_id = $1"],
+    ["resizes", "update token_holds set amount = 60 where user_id = $1"],
+    ["deletes", "delete from token_holds where user_id = $1"],
+  ] as const
+) {
+  ledgerTest(
+    `an edit by hand ${edit} a hold while it is being settled: its tokens count once`,
+    async (sql) => {
+      const user = await makeUser(sql, 100);
+      await sql`select reserve_tokens(${user}, 40, 'hold')`;
+      const admin = await sql.reserve();
+      await admin`begin`;
+      await admin.unsafe(statement, [user]);
+      const settling = outcomes([sql`select * from settle_tokens(${user}, 'hold', 30)`]);
+      while (
+        (await sql`select 1 from pg_stat_activity where wait_event_type = 'Lock'`).length === 0
+      );
+      await admin`commit`;
+      admin.release();
+      await settling;
+      const [balance] = await sql`select reserved from get_token_balance(${user})`;
+      deepEqual(balance, { reserved: 0 });
+    },
+  );
+}

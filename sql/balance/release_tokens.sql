@@ -18,7 +18,8 @@ begin
   perform private.sweep_holds(user_id);
   select h.* into v_hold
   from public.token_holds h
-  where h.user_id = release_tokens.user_id and h.operation_id = release_tokens.operation_id;
+  where h.user_id = release_tokens.user_id and h.operation_id = release_tokens.operation_id
+  for update;
   if not found then
     perform private.raise_error('hold_not_found', format('The user has no hold %s', operation_id));
   elsif v_hold.status = 'settled' then

@@ -807,7 +807,8 @@ begin
   perform private.sweep_holds(user_id);
   select h.* into v_hold
   from public.token_holds h
-  where h.user_id = release_tokens.user_id and h.operation_id = release_tokens.operation_id;
+  where h.user_id = release_tokens.user_id and h.operation_id = release_tokens.operation_id
+  for update;
   if not found then
     perform private.raise_error('hold_not_found', format('The user has no hold %s', operation_id));
   elsif v_hold.status = 'settled' then
@@ -965,7 +966,7 @@ as $$
 declare
   v_held bigint;
   v_status public.token_hold_status;
-  v_settled bigint;
+  v_used bigint;
   v_due boolean;
   v_locked boolean;
   v_posting text;
@@ -981,54 +982,60 @@ begin
   v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
 
   loop
-    select h.amount, h.status, h.settled_amount, u.holds_expire_at <= current_timestamp
-    into v_held, v_status, v_settled, v_due
+    select h.amount, h.status, u.tokens_used, u.holds_expire_at <= current_timestamp
+    into v_held, v_status, v_used, v_due
     from public.token_holds h
     join public.user_tokens u on u.user_id = h.user_id
     where h.user_id = settle_tokens.user_id and h.operation_id = settle_tokens.operation_id;
-    exit when v_due is not true;
-    perform private.sweep_holds(user_id);
-  end loop;
-  charged := coalesce(amount, v_held);
-  if v_status is null or v_status in ('settled', 'released') then
-    return query select * from private.settled_before(user_id, operation_id, charged);
-    return;
-  end if;
+    charged := coalesce(amount, v_held);
+    if v_status is null or v_status in ('settled', 'released') then
+      return query select * from private.settled_before(user_id, operation_id, charged);
+      return;
+    elsif v_used + charged > 9000000000000000 then
+      perform private.raise_error(
+        'balance_limit_exceeded',
+        format('Cannot charge %s tokens: a user may use at most 9000000000000000', charged)
+      );
+    elsif v_due then
+      perform private.sweep_holds(user_id);
+      continue;
+    end if;
 
-  v_posting := set_config('scrip.posting', 'on', true);
-  with settled as (
-    update public.token_holds h
-    set status = 'settled', settled_amount = settle_tokens.charged, ended_at = current_timestamp
-    where h.user_id = settle_tokens.user_id and h.operation_id = settle_tokens.operation_id
-    returning h.id, h.description, h.metadata
-  ),
-  spent as (
-    update public.user_tokens u
-    set
-      tokens_used = u.tokens_used + settle_tokens.charged,
-      tokens_reserved = u.tokens_reserved - case v_status when 'active' then v_held else 0 end,
-      journal_seq = u.journal_seq + 1,
-      journal_balance = u.journal_balance - settle_tokens.charged
-    where u.user_id = settle_tokens.user_id and u.tokens_used + settle_tokens.charged <= 9000000000000000
-    returning u.journal_seq, u.journal_balance, u.journal_balance - u.tokens_reserved as remaining
-  )
-  insert into public.token_transactions as t (
-    user_id, seq, type, account, amount, balance_after, remaining_after, operation_id, reference, description, metadata,
-    actor
-  )
-  select
-    settle_tokens.user_id, s.journal_seq, 'charge', 'used', -settle_tokens.charged, s.journal_balance, s.remaining,
-    settle_tokens.operation_id, h.id::text, h.description, h.metadata,
-    coalesce(settle_tokens.actor, nullif(current_setting('role'), 'none'), session_user)
-  from spent s
-  cross join settled h
-  returning t.id, t.remaining_after into transaction_id, remaining;
-  if not found then
-    perform private.raise_error(
-      'balance_limit_exceeded',
-      format('Cannot charge %s tokens: a user may use at most 9000000000000000', charged)
-    );
-  end if;
+    v_posting := set_config('scrip.posting', 'on', true);
+    with settled as ( -- none, if an edit by hand came in between: then look again
+      update public.token_holds h
+      set status = 'settled', settled_amount = settle_tokens.charged, ended_at = current_timestamp
+      where h.user_id = settle_tokens.user_id
+        and h.operation_id = settle_tokens.operation_id
+        and h.status = v_status
+        and h.amount = v_held
+      returning h.user_id, h.id, h.description, h.metadata
+    ),
+    spent as (
+      update public.user_tokens u
+      set
+        tokens_used = u.tokens_used + settle_tokens.charged,
+        tokens_reserved = u.tokens_reserved - case v_status when 'active' then v_held else 0 end,
+        journal_seq = u.journal_seq + 1,
+        journal_balance = u.journal_balance - settle_tokens.charged
+      from settled h
+      where u.user_id = h.user_id
+      returning
+        h.id, h.description, h.metadata, u.journal_seq, u.journal_balance,
+        u.journal_balance - u.tokens_reserved as remaining
+    )
+    insert into public.token_transactions as t (
+      user_id, seq, type, account, amount, balance_after, remaining_after, operation_id, reference, description,
+      metadata, actor
+    )
+    select
+      settle_tokens.user_id, s.journal_seq, 'charge', 'used', -settle_tokens.charged, s.journal_balance, s.remaining,
+      settle_tokens.operation_id, s.id::text, s.description, s.metadata,
+      coalesce(settle_tokens.actor, nullif(current_setting('role'), 'none'), session_user)
+    from spent s
+    returning t.id, t.remaining_after into transaction_id, remaining;
+    exit when found;
+  end loop;
   v_posting := set_config('scrip.posting', '', true);
   overdrawn := remaining < 0;
   replayed := false;
