@@ -157,3 +157,21 @@ for (
     },
   );
 }
+
+ledgerTest(
+  "a balance added by hand while another part of it is edited goes on where the journal ended",
+  async (sql) => {
+    const user = await makeUser(sql, 100);
+    await sql`delete from user_tokens where user_id = ${user}`;
+    const admin = await sql.reserve();
+    await admin`begin`;
+    await admin`insert into user_tokens (user_id) values (${user})`;
+    const earning = sql`update subscribers set earned_tokens = 5 where user_id = ${user}`.execute();
+    while ((await sql`select 1 from pg_stat_activity where wait_event_type = 'Lock'`).length === 0);
+    await admin`commit`;
+    admin.release();
+    await earning;
+    const [balance] = await sql`select remaining from charge_tokens(${user}, 5, 'charge')`;
+    deepEqual(balance, { remaining: 0 });
+  },
+);

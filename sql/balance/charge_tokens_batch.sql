@@ -4,7 +4,8 @@
 --
 -- Called by  functions/credits
 -- Returns    for each charge either the transaction or an error {code, message, details, hint}
--- Raises     invalid_request when the batch itself is not an array of 1 to 1000 charges
+-- Raises     invalid_request when the batch itself is not an array of 1 to 1000 charges; PostgreSQL's own errors when an
+--            item is not an object or a field of it is no uuid or bigint, which functions/credits refuses before
 
 create or replace function public.charge_tokens_batch(charges jsonb, actor text default null)
 returns table (

@@ -75,6 +75,7 @@ begin
       coalesce(charge_tokens_set.actor, nullif(current_setting('role'), 'none'), session_user)
     from items i
     join spent s on s.user_id = i.user_id
+    order by i.item
     returning t.user_id, t.operation_id, t.id, t.remaining_after
   )
   select i.item, w.id, w.remaining_after

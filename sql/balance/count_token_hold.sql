@@ -2,7 +2,7 @@
 -- released, expired, resized or given more time, but only settle_tokens settles, since settling charges.
 --
 -- Called by  a trigger of token_holds, for edits by hand
--- Raises     hold_not_active, derived_column, invalid_amount, user_not_found
+-- Raises     hold_not_active, derived_column, invalid_amount, operation_id_reused, user_not_found
 
 create or replace function private.count_token_hold()
 returns trigger
@@ -19,6 +19,11 @@ begin
     );
   elsif tg_op <> 'DELETE' then
     perform private.check_amount(new.amount);
+  end if;
+  if tg_op = 'INSERT' and exists (
+    select 1 from public.token_transactions t where t.user_id = new.user_id and t.operation_id = new.operation_id
+  ) then
+    perform private.raise_operation_id_reused(new.operation_id);
   end if;
   perform set_config('scrip.posting', 'on', true);
   if tg_op <> 'INSERT' and old.status = 'active' then

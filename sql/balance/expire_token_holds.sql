@@ -2,10 +2,12 @@
 -- them; this does it for users who don't come back. Users with an operation under way are left for the next sweep, so
 -- that it never waits and never deadlocks.
 --
+-- Each user takes a lock until the end, and the server's lock table is finite: a backlog is worked off run by run.
+--
 -- Called by  pg_cron every minute where it exists (schedule_jobs)
 -- Returns    the number of holds swept
 
-create or replace function public.expire_token_holds(max_users integer default 10000)
+create or replace function public.expire_token_holds(max_users integer default 1000)
 returns bigint
 language plpgsql
 volatile

@@ -1,5 +1,6 @@
 -- Links the waiting-list row of a confirmed address to its user. The row that the user got at sign-up is folded into
--- it, so that nothing granted in between is lost; the triggers of subscribers journal both.
+-- it, so that no token granted in between is lost; the triggers of subscribers journal both. The sign-up entitlement is
+-- the one of the waiting list.
 --
 -- Called by  subscribe_user
 

@@ -43,6 +43,12 @@ for each row
 when (current_setting('scrip.posting', true) is distinct from 'on')
 execute function private.journal_user_tokens();
 
+-- Before an insert only: a trigger before updates would lock the row of every operation once more.
+create trigger user_tokens_adopt_journal
+before insert on public.user_tokens
+for each row
+execute function private.adopt_journal();
+
 create trigger user_tokens_no_truncate
 before truncate on public.user_tokens
 for each statement

@@ -23,6 +23,9 @@ declare
   v_row public.token_transactions;
 begin
   perform private.sweep_holds(user_id);
+  if not exists (select 1 from public.user_tokens u where u.user_id = write_transaction.user_id) then
+    perform private.lock_user(user_id); -- there is no row to wait for
+  end if;
   perform set_config('scrip.posting', 'on', true);
   with head as (
     update public.user_tokens u

@@ -435,7 +435,8 @@ grant execute on function public.charge_tokens to service_role;
 --
 -- Called by  functions/credits
 -- Returns    for each charge either the transaction or an error {code, message, details, hint}
--- Raises     invalid_request when the batch itself is not an array of 1 to 1000 charges
+-- Raises     invalid_request when the batch itself is not an array of 1 to 1000 charges; PostgreSQL's own errors when an
+--            item is not an object or a field of it is no uuid or bigint, which functions/credits refuses before
 
 create or replace function public.charge_tokens_batch(charges jsonb, actor text default null)
 returns table (
@@ -553,10 +554,12 @@ grant execute on function public.check_tokens to service_role;
 -- them; this does it for users who don't come back. Users with an operation under way are left for the next sweep, so
 -- that it never waits and never deadlocks.
 --
+-- Each user takes a lock until the end, and the server's lock table is finite: a backlog is worked off run by run.
+--
 -- Called by  pg_cron every minute where it exists (schedule_jobs)
 -- Returns    the number of holds swept
 
-create or replace function public.expire_token_holds(max_users integer default 10000)
+create or replace function public.expire_token_holds(max_users integer default 1000)
 returns bigint
 language plpgsql
 volatile
@@ -1791,35 +1794,29 @@ revoke execute on function public.add_tokens from public, anon, authenticated;
 
 grant execute on function public.add_tokens to service_role;
 
--- Brings the derived columns of a new user_tokens row in line with what is there already: a journal, if the user had a
--- row before. A new row has no holds, since holds are deleted with their row.
+-- Brings the derived columns of a new user_tokens row in line with what is there already, before anyone sees the row: a
+-- journal, if the user had a row before. A new row has no holds, since holds are deleted with their row.
 --
--- Called by  journal_user_tokens
+-- Called by  a trigger of user_tokens
 
-create or replace function private.adopt_journal(user_id uuid)
-returns void
+create or replace function private.adopt_journal()
+returns trigger
 language plpgsql
-volatile
+security definer -- whoever inserts the row may not read the journal
 set search_path = ''
 as $$
 begin
-  perform set_config('scrip.posting', 'on', true);
-  update public.user_tokens u
-  set
-    tokens_reserved = 0,
-    holds_expire_at = 'infinity',
-    journal_seq = coalesce(head.seq, 0),
-    journal_balance = coalesce(head.balance_after, 0)
-  from (select 1) one
-  left join lateral (
-    select t.seq, t.balance_after
-    from public.token_transactions t
-    where t.user_id = adopt_journal.user_id
-    order by t.seq desc
-    limit 1
-  ) head on true
-  where u.user_id = adopt_journal.user_id;
-  perform set_config('scrip.posting', '', true);
+  perform private.lock_user(new.user_id);
+  new.tokens_reserved := 0;
+  new.holds_expire_at := 'infinity';
+  select t.seq, t.balance_after into new.journal_seq, new.journal_balance
+  from public.token_transactions t
+  where t.user_id = new.user_id
+  order by t.seq desc
+  limit 1;
+  new.journal_seq := coalesce(new.journal_seq, 0);
+  new.journal_balance := coalesce(new.journal_balance, 0);
+  return new;
 end;
 $$;
 
@@ -1921,6 +1918,7 @@ begin
       coalesce(charge_tokens_set.actor, nullif(current_setting('role'), 'none'), session_user)
     from items i
     join spent s on s.user_id = i.user_id
+    order by i.item
     returning t.user_id, t.operation_id, t.id, t.remaining_after
   )
   select i.item, w.id, w.remaining_after
@@ -2040,7 +2038,7 @@ revoke execute on function private.claim_operation from public;
 -- released, expired, resized or given more time, but only settle_tokens settles, since settling charges.
 --
 -- Called by  a trigger of token_holds, for edits by hand
--- Raises     hold_not_active, derived_column, invalid_amount, user_not_found
+-- Raises     hold_not_active, derived_column, invalid_amount, operation_id_reused, user_not_found
 
 create or replace function private.count_token_hold()
 returns trigger
@@ -2057,6 +2055,11 @@ begin
     );
   elsif tg_op <> 'DELETE' then
     perform private.check_amount(new.amount);
+  end if;
+  if tg_op = 'INSERT' and exists (
+    select 1 from public.token_transactions t where t.user_id = new.user_id and t.operation_id = new.operation_id
+  ) then
+    perform private.raise_operation_id_reused(new.operation_id);
   end if;
   perform set_config('scrip.posting', 'on', true);
   if tg_op <> 'INSERT' and old.status = 'active' then
@@ -2132,6 +2135,7 @@ revoke execute on function private.grant_tokens from public;
 -- Journals one balance column that was edited by hand.
 --
 -- Called by  journal_user_tokens, journal_subscriber, journal_token_request
+-- Raises     balance_limit_exceeded
 
 create or replace function private.journal_edit(
   user_id uuid,
@@ -2145,11 +2149,19 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  v_row public.token_transactions;
 begin
   if user_id is null or amount = 0 then
     return;
   end if;
-  perform private.write_transaction(user_id, type, account, amount, reference => journal_edit.reference);
+  v_row := private.write_transaction(user_id, type, account, amount, reference => journal_edit.reference);
+  if amount > 0 and v_row.balance_after > 9000000000000000 then
+    perform private.raise_error(
+      'balance_limit_exceeded',
+      format('The balance would be %s tokens, at most 9000000000000000', v_row.balance_after)
+    );
+  end if;
 end;
 $$;
 
@@ -2230,11 +2242,11 @@ comment on function private.journal_token_request is 'Journals requests for toke
 
 revoke execute on function private.journal_token_request from public;
 
--- Journals edits of user_tokens by hand: one row for each column that changed. A row that moves to another user is
--- taken from the one and given to the other. What Scrip derives from other rows cannot be edited here.
+-- Journals edits of user_tokens by hand: one row for each column that changed. What Scrip derives from other rows cannot
+-- be edited here, and a row stays with its user.
 --
 -- Called by  a trigger of user_tokens, for edits by hand
--- Raises     invalid_amount, derived_column
+-- Raises     invalid_amount, derived_column, balance_limit_exceeded
 
 create or replace function private.journal_user_tokens()
 returns trigger
@@ -2243,45 +2255,39 @@ security definer -- whoever may edit the row may not write the journal
 set search_path = ''
 as $$
 begin
-  if tg_op <> 'DELETE' and not (
+  if tg_op = 'DELETE' then
+    delete from public.token_holds h where h.user_id = old.user_id;
+    perform private.journal_edit(old.user_id, 'adjustment', 'purchased', -old.tokens_purchased);
+    perform private.journal_edit(old.user_id, 'adjustment', 'used', old.tokens_used);
+    return null;
+  end if;
+
+  if (
     new.tokens_purchased between 0 and 9000000000000000 and new.tokens_used between 0 and 9000000000000000
+  ) is not true and (
+    tg_op = 'INSERT' or (old.tokens_purchased, old.tokens_used) <> (new.tokens_purchased, new.tokens_used)
   ) then
     perform private.raise_error(
       'invalid_amount', 'tokens_purchased and tokens_used must be from 0 to 9000000000000000'
     );
   end if;
-  if tg_op = 'UPDATE' and old.user_id = new.user_id then
-    if (old.tokens_reserved, old.holds_expire_at, old.journal_seq, old.journal_balance)
-      is distinct from (new.tokens_reserved, new.holds_expire_at, new.journal_seq, new.journal_balance)
-    then
-      perform private.raise_error(
-        'derived_column',
-        'tokens_reserved, holds_expire_at, journal_seq and journal_balance follow from the holds and the journal',
-        hint => 'Release or delete rows of token_holds, or edit tokens_purchased and tokens_used.'
-      );
-    end if;
-    perform private.journal_edit(
-      new.user_id, 'adjustment', 'purchased', new.tokens_purchased - old.tokens_purchased
-    );
-    perform private.journal_edit(new.user_id, 'adjustment', 'used', old.tokens_used - new.tokens_used);
-    return null;
-  end if;
-  if tg_op = 'UPDATE' and old.tokens_reserved > 0 then
-    perform private.raise_error(
-      'derived_column', 'A balance with active holds stays with its user', hint => 'Release or delete the holds first.'
-    );
-  elsif tg_op = 'DELETE' then
-    delete from public.token_holds h where h.user_id = old.user_id;
-  end if;
-  if tg_op <> 'INSERT' then
-    perform private.journal_edit(old.user_id, 'adjustment', 'purchased', -old.tokens_purchased);
-    perform private.journal_edit(old.user_id, 'adjustment', 'used', old.tokens_used);
-  end if;
-  if tg_op <> 'DELETE' then
-    perform private.adopt_journal(new.user_id);
+  if tg_op = 'INSERT' then
     perform private.journal_edit(new.user_id, 'adjustment', 'purchased', new.tokens_purchased);
     perform private.journal_edit(new.user_id, 'adjustment', 'used', -new.tokens_used);
+    return null;
   end if;
+
+  if (old.user_id, old.tokens_reserved, old.holds_expire_at, old.journal_seq, old.journal_balance)
+    is distinct from (new.user_id, new.tokens_reserved, new.holds_expire_at, new.journal_seq, new.journal_balance)
+  then
+    perform private.raise_error(
+      'derived_column',
+      'user_id, tokens_reserved, holds_expire_at, journal_seq and journal_balance follow from other rows',
+      hint => 'Release or delete rows of token_holds, or edit tokens_purchased and tokens_used.'
+    );
+  end if;
+  perform private.journal_edit(new.user_id, 'adjustment', 'purchased', new.tokens_purchased - old.tokens_purchased);
+  perform private.journal_edit(new.user_id, 'adjustment', 'used', old.tokens_used - new.tokens_used);
   return null;
 end;
 $$;
@@ -2291,7 +2297,8 @@ comment on function private.journal_user_tokens is 'Journals edits of user_token
 revoke execute on function private.journal_user_tokens from public;
 
 -- Links the waiting-list row of a confirmed address to its user. The row that the user got at sign-up is folded into
--- it, so that nothing granted in between is lost; the triggers of subscribers journal both.
+-- it, so that no token granted in between is lost; the triggers of subscribers journal both. The sign-up entitlement is
+-- the one of the waiting list.
 --
 -- Called by  subscribe_user
 
@@ -2719,6 +2726,12 @@ for each row
 when (current_setting('scrip.posting', true) is distinct from 'on')
 execute function private.journal_user_tokens();
 
+-- Before an insert only: a trigger before updates would lock the row of every operation once more.
+create trigger user_tokens_adopt_journal
+before insert on public.user_tokens
+for each row
+execute function private.adopt_journal();
+
 create trigger user_tokens_no_truncate
 before truncate on public.user_tokens
 for each statement
@@ -2749,6 +2762,9 @@ declare
   v_row public.token_transactions;
 begin
   perform private.sweep_holds(user_id);
+  if not exists (select 1 from public.user_tokens u where u.user_id = write_transaction.user_id) then
+    perform private.lock_user(user_id); -- there is no row to wait for
+  end if;
   perform set_config('scrip.posting', 'on', true);
   with head as (
     update public.user_tokens u
