@@ -1,10 +1,10 @@
 /** The one door: routes, CORS, request ids, bodies, and a log line a request. */
 import { Buffer } from "node:buffer";
 import { z } from "zod";
-import { callerOf } from "./auth.ts";
+import { type Caller, callerOf } from "./auth.ts";
 import type { Deps } from "./deps.ts";
 import { ScripError, scripError, toResponse } from "./errors.ts";
-import { OperationId } from "./fields.ts";
+import { Id, OperationId } from "./fields.ts";
 
 /** The parts of the path that the route names, such as `user_id`. */
 export type Params = Record<string, string | undefined>;
@@ -23,6 +23,7 @@ export interface LogEntry {
   function: string;
   /** The route, or null when there is none. */
   operation: string | null;
+  /** Whose tokens: the user who calls, or the one whom a backend or an admin names. */
   user_id: string | null;
   caller: string | null;
   status: number;
@@ -98,7 +99,7 @@ export function createHandler(name: string, routes: Routes, deps: Deps) {
       request_id: requestId,
       function: name,
       operation: match.route?.operation ?? null,
-      user_id: caller && "userId" in caller ? caller.userId : null,
+      user_id: subjectOf(request, match.route?.params, caller),
       caller: caller?.kind ?? null,
       status: response.status,
       outcome,
@@ -107,6 +108,23 @@ export function createHandler(name: string, routes: Routes, deps: Deps) {
     });
     return response;
   };
+}
+
+/** Whose tokens a request was about, as far as that was checked. */
+function subjectOf(request: Request, params: Params | undefined, caller: Caller | undefined) {
+  if (caller?.kind === "user") return caller.userId;
+  const named = subjects.get(request) ?? Id.safeParse(params?.["user_id"]).data;
+  return named ?? (caller?.kind === "admin" ? caller.userId : null);
+}
+
+// The users whom requests name in their bodies and queries.
+const subjects = new WeakMap<Request, string>();
+
+/** Remembers for the log whom a checked request is about. */
+function noteSubject<T>(request: Request, value: T): T {
+  const { user_id } = Object(value);
+  if (typeof user_id === "string") subjects.set(request, user_id);
+  return value;
 }
 
 function requestIdOf(request: Request): string {
@@ -148,7 +166,7 @@ export async function readJson<S extends z.ZodType>(
   } catch {
     throw scripError("invalid_request", `body: ${text === "" ? "is required" : "must be JSON"}`);
   }
-  return parse(schema, value);
+  return noteSubject(request, parse(schema, value));
 }
 
 /** Counts while reading: a length that the client states proves nothing. */
@@ -181,7 +199,7 @@ export function readQuery<S extends z.ZodType>(request: Request, schema: S): z.o
       throw scripError("invalid_request", `${shown(key)}: must be given once`);
     }
   }
-  return parse(schema, Object.fromEntries(searchParams));
+  return noteSubject(request, parse(schema, Object.fromEntries(searchParams)));
 }
 
 /**

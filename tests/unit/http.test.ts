@@ -408,7 +408,7 @@ Deno.test("the log has one line a request, who called, and no secret", async () 
       request_id: "r",
       function: "credits",
       operation: "POST /charge",
-      user_id: null,
+      user_id: CHARGE.user_id,
       caller: "secret",
       status: 200,
       outcome: "ok",
@@ -418,6 +418,10 @@ Deno.test("the log has one line a request, who called, and no secret", async () 
   const { log: failed } = await send("GET", `get-token-balance?user_id=${OTHER_USER}`, asUser);
   equal(failed[0]?.user_id, USER);
   equal(failed[0]?.outcome, "forbidden");
+  const { log: named } = await send("GET", `credits/balance/${OTHER_USER}`, asSecret);
+  equal(named[0]?.user_id, OTHER_USER);
+  const { log: unnamed } = await send("GET", "credits/balance/my-secret-text", asSecret);
+  equal(unnamed[0]?.user_id, null);
   const lines = JSON.stringify([log, failed]);
   const token = asUser.authorization.slice("Bearer ".length);
   for (const word of [SECRET_KEY, token, "between us", "ssn"]) ok(!lines.includes(word));
