@@ -4,7 +4,7 @@
  * Method: real connections to Postgres, all callers started together, then counts and the ledger's proof.
  */
 import { deepEqual, equal } from "node:assert/strict";
-import { createCodes, ledgerTest, makeUser, makeUsers, outcomes } from "./harness.ts";
+import { createCodes, ledgerTest, makeUser, makeUsers, outcomes, untilBlocked } from "./harness.ts";
 
 const CONNECTIONS = 64;
 const times = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -146,9 +146,7 @@ for (
       await admin`begin`;
       await admin.unsafe(statement, [user]);
       const settling = outcomes([sql`select * from settle_tokens(${user}, 'hold', 30)`]);
-      while (
-        (await sql`select 1 from pg_stat_activity where wait_event_type = 'Lock'`).length === 0
-      );
+      await untilBlocked(sql);
       await admin`commit`;
       admin.release();
       await settling;
@@ -167,7 +165,7 @@ ledgerTest(
     await admin`begin`;
     await admin`insert into user_tokens (user_id) values (${user})`;
     const earning = sql`update subscribers set earned_tokens = 5 where user_id = ${user}`.execute();
-    while ((await sql`select 1 from pg_stat_activity where wait_event_type = 'Lock'`).length === 0);
+    await untilBlocked(sql);
     await admin`commit`;
     admin.release();
     await earning;

@@ -146,3 +146,13 @@ export async function outcomes<T>(promises: readonly Promise<T>[]) {
   const codes = settled.flatMap((s) => s.status === "rejected" ? [errorCode(s.reason)] : []);
   return { results, codes };
 }
+
+/** Waits until some statement waits for a lock. */
+export async function untilBlocked(sql: postgres.Sql): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    const waiting = await sql`select 1 from pg_stat_activity where wait_event_type = 'Lock'`;
+    if (waiting.length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error("Nothing waits for a lock");
+}
