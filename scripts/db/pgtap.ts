@@ -52,13 +52,18 @@ async function installPgtap(url: string): Promise<void> {
 }
 
 /** The TAP lines of a file, up to the first statement that fails; that failure comes last. */
-async function runFile(url: string, file: string): Promise<{ lines: string[]; error?: string }> {
+async function runFile(
+  url: string,
+  file: string,
+  helpers: string,
+): Promise<{ lines: string[]; error?: string }> {
   const lines: string[] = [];
   const add = (text: string) => lines.push(...text.split("\n"));
   const onnotice = ({ message }: postgres.Notice) => add(message ?? "");
   return await connected(url, async (sql) => {
     await sql`set search_path to public, extensions`;
     await sql`set statement_timeout to '60s'`;
+    await sql.unsafe(helpers).simple();
     for (const statement of splitStatements(await Deno.readTextFile(join(ROOT, file)))) {
       if (/\bcreate extension if not exists pgtap\b/i.test(statement.sql)) continue;
       try {
@@ -102,13 +107,14 @@ function parseTap(lines: string[], error?: string): Result {
 async function run(shadow: Shadow, files: string[]): Promise<Result> {
   await shadow.migrated("tap");
   await installPgtap(shadow.adminUrl("tap"));
+  const helpers = await Deno.readTextFile(join(ROOT, "supabase/tests/helpers.sql"));
   const total: Result = { passed: 0, failures: [] };
   const waiting = [...files];
   // A database a worker: transactions of two files would wait for each other's locks.
   const worker = async (database: string) => {
     await shadow.clone(database, "tap");
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const { lines, error } = await runFile(shadow.url(database), file);
+      const { lines, error } = await runFile(shadow.url(database), file, helpers);
       const { passed, failures } = parseTap(lines, error);
       total.passed += passed;
       total.failures.push(...failures);
@@ -125,7 +131,8 @@ async function run(shadow: Shadow, files: string[]): Promise<Result> {
 
 /** Runs the pgTAP files whose path contains `filter`, or all; prints what fails and a summary. */
 export async function pgtap(filter = ""): Promise<boolean> {
-  const files = (await sqlFiles("supabase/tests")).filter((file) => file.includes(filter));
+  const files = (await sqlFiles("supabase/tests"))
+    .filter((file) => file.endsWith(".test.sql") && file.includes(filter));
   if (files.length === 0) throw new ProjectError(`No file of supabase/tests matches ${filter}.`);
   await using shadow = await startShadow();
   const { passed, failures } = await run(shadow, files);

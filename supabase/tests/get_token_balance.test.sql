@@ -5,64 +5,6 @@ begin;
 
 select plan(26);
 
-create function pg_temp.id(name text)
-returns uuid
-language sql
-as $$select md5(name)::uuid$$;
-
--- Signs up a user with a confirmed address, and gives tokens.
-create function pg_temp.new_user(name text, tokens bigint default null)
-returns void
-language plpgsql
-as $$
-begin
-  insert into auth.users (id, email, email_confirmed_at) values (pg_temp.id(name), name || '@example.com', now());
-  if tokens is not null then
-    perform public.add_tokens(pg_temp.id(name), tokens, 'add', 'seed');
-  end if;
-end;
-$$;
-
--- What a statement answers: its rows, or why it is refused. With a role, it runs as that role, with the user's JWT.
-create function pg_temp.answer(statement text, role text default 'none', name text default null)
-returns text
-language plpgsql
-as $$
-declare
-  v_answer text;
-  v_detail text;
-begin
-  if name is not null then
-    perform set_config('request.jwt.claims', jsonb_build_object('sub', pg_temp.id(name), 'role', role)::text, true);
-  end if;
-  perform set_config('role', role, true);
-  if statement ~* '^\s*select|\mreturning\M' then
-    execute format('with a as (%s) select string_agg(a::text, '' '') from a', statement) into v_answer;
-    v_answer := coalesce(v_answer, 'no rows');
-  else
-    execute statement;
-    get diagnostics v_answer = row_count;
-  end if;
-  perform set_config('role', 'none', true);
-  perform set_config('request.jwt.claims', '', true);
-  return v_answer;
-exception
-  when sqlstate 'PGRST' then
-    get stacked diagnostics v_detail = pg_exception_detail;
-    return concat_ws(' ', v_detail::jsonb ->> 'status', sqlerrm::jsonb ->> 'code', sqlerrm::jsonb ->> 'message');
-  when others then
-    return concat_ws(' ', sqlstate, sqlerrm);
-end;
-$$;
-
-create function pg_temp.balance(name text)
-returns text
-language sql
-as $$
-  select format('total %s, used %s, reserved %s, remaining %s', b.total, b.used, b.reserved, b.remaining)
-  from public.get_token_balance(pg_temp.id(balance.name)) b
-$$;
-
 select pg_temp.new_user('ann');
 select pg_temp.new_user('ben', 10);
 

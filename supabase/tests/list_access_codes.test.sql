@@ -4,43 +4,6 @@ begin;
 
 select plan(11);
 
-create function pg_temp.id(name text)
-returns uuid
-language sql
-as $$select md5(name)::uuid$$;
-
--- What a statement answers: its rows, or why it is refused. With a role, it runs as that role, with the user's JWT.
-create function pg_temp.answer(statement text, role text default 'none', name text default null)
-returns text
-language plpgsql
-as $$
-declare
-  v_answer text;
-  v_detail text;
-begin
-  if name is not null then
-    perform set_config('request.jwt.claims', jsonb_build_object('sub', pg_temp.id(name), 'role', role)::text, true);
-  end if;
-  perform set_config('role', role, true);
-  if statement ~* '^\s*select|\mreturning\M' then
-    execute format('with a as (%s) select string_agg(a::text, '' '') from a', statement) into v_answer;
-    v_answer := coalesce(v_answer, 'no rows');
-  else
-    execute statement;
-    get diagnostics v_answer = row_count;
-  end if;
-  perform set_config('role', 'none', true);
-  perform set_config('request.jwt.claims', '', true);
-  return v_answer;
-exception
-  when sqlstate 'PGRST' then
-    get stacked diagnostics v_detail = pg_exception_detail;
-    return concat_ws(' ', v_detail::jsonb ->> 'status', sqlerrm::jsonb ->> 'code', sqlerrm::jsonb ->> 'message');
-  when others then
-    return concat_ws(' ', sqlstate, sqlerrm);
-end;
-$$;
-
 select from create_access_codes(2, 10, 'older', false, 3, '2100-01-01', 'ann@example.com', 'two', 'an admin');
 update access_codes set created_at = now() - interval '1 day';
 select from create_access_codes(3, 20, 'newer');

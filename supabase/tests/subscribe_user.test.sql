@@ -5,67 +5,6 @@ begin;
 
 select plan(38);
 
-create function pg_temp.id(name text)
-returns uuid
-language sql
-as $$select md5(name)::uuid$$;
-
--- What a statement answers: its rows, or why it is refused. With a role, it runs as that role, with the user's JWT.
-create function pg_temp.answer(statement text, role text default 'none', name text default null)
-returns text
-language plpgsql
-as $$
-declare
-  v_answer text;
-  v_detail text;
-begin
-  if name is not null then
-    perform set_config('request.jwt.claims', jsonb_build_object('sub', pg_temp.id(name), 'role', role)::text, true);
-  end if;
-  perform set_config('role', role, true);
-  if statement ~* '^\s*select|\mreturning\M' then
-    execute format('with a as (%s) select string_agg(a::text, '' '') from a', statement) into v_answer;
-    v_answer := coalesce(v_answer, 'no rows');
-  else
-    execute statement;
-    get diagnostics v_answer = row_count;
-  end if;
-  perform set_config('role', 'none', true);
-  perform set_config('request.jwt.claims', '', true);
-  return v_answer;
-exception
-  when sqlstate 'PGRST' then
-    get stacked diagnostics v_detail = pg_exception_detail;
-    return concat_ws(' ', v_detail::jsonb ->> 'status', sqlerrm::jsonb ->> 'code', sqlerrm::jsonb ->> 'message');
-  when others then
-    return concat_ws(' ', sqlstate, sqlerrm);
-end;
-$$;
-
--- A user's journal: type account amount = balance_after/remaining_after operation_id reference actor; …
-create function pg_temp.journal(name text, after_seq bigint default 0)
-returns text
-language sql
-as $$
-  select string_agg(
-    format(
-      '%s %s %s = %s/%s %s %s %s', t.type, t.account, t.amount, t.balance_after, t.remaining_after,
-      coalesce(t.operation_id, '-'), coalesce(t.reference, '-'), t.actor
-    ),
-    '; ' order by t.seq
-  )
-  from public.token_transactions t
-  where t.user_id = pg_temp.id(journal.name) and t.seq > after_seq
-$$;
-
-create function pg_temp.balance(name text)
-returns text
-language sql
-as $$
-  select format('total %s, used %s, reserved %s, remaining %s', b.total, b.used, b.reserved, b.remaining)
-  from public.get_token_balance(pg_temp.id(balance.name)) b
-$$;
-
 create function pg_temp.sign_up(name text, email text, confirmed boolean)
 returns void
 language sql
