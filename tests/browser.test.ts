@@ -54,9 +54,13 @@ ledgerTest(
   async (sql) => {
     const [code = ""] = await createCodes(sql, 1);
     const app = serveApp();
+    // It unpacks itself into the temporary folder, where another user's copy could not be run.
+    const folder = await Deno.makeTempDir({ prefix: "scrip-" });
+    Deno.env.set("TMPDIR", folder);
     const browser = await playwright.launch({
       executablePath: await chromium.executablePath(),
-      args: [...chromium.args, "--no-sandbox"],
+      // Not the package's own: they turn CORS off.
+      args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
       headless: true,
     });
     try {
@@ -84,6 +88,8 @@ ledgerTest(
     } finally {
       await browser.close();
       await app.shutdown();
+      Deno.env.delete("TMPDIR");
+      await Deno.remove(folder, { recursive: true });
     }
   },
 );
