@@ -1,4 +1,4 @@
--- What a user's charges are multiplied by. A user without a subscription plan pays the base price.
+-- What a user's charges are multiplied by: the multiplier of the plan in force, 1 without a plan.
 --
 -- Called by  calculate_charge
 
@@ -8,7 +8,9 @@ language sql
 stable
 set search_path = ''
 as $$
-  select 1::numeric
+  select coalesce(
+    (select (c.plan).multiplier from private.current_subscription(charge_multiplier.user_id) c), 1
+  )
 $$;
 
 comment on function private.charge_multiplier is 'The multiplier of a user''s charges: 1 without a plan.';

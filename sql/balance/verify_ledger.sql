@@ -1,6 +1,6 @@
 -- Proves that the journal and the balance columns agree, for every user: seq without gaps, each balance_after the one
 -- before plus the amount, each column the sum of its rows, the head on user_tokens the last row, holds adding up and
--- due in time, no charge refunded beyond its amount.
+-- due in time, no charge refunded beyond its amount; the same for US dollars, and every purchase granted as it says.
 -- It reads everything: for tests, benchmarks and an operator's nightly check.
 --
 -- Called by  tests, benchmarks, operators
@@ -10,7 +10,7 @@ create or replace function public.verify_ledger()
 returns table (user_id uuid, problem text, expected numeric, actual numeric)
 language sql
 stable
-security invoker
+security definer -- its parts are private; what it reads, service_role may read as well
 set search_path = ''
 as $$
   with journal as (
@@ -104,6 +104,10 @@ as $$
   left join public.token_transactions t
     on t.user_id = r.user_id and t.operation_id = r.reference and t.type = 'charge'
   where t.amount is null or r.amount > -t.amount
+  union all
+  select v.user_id, v.problem, v.expected, v.actual from private.verify_usd_ledger() v
+  union all
+  select v.user_id, v.problem, v.expected, v.actual from private.verify_purchases() v
 $$;
 
 comment on function public.verify_ledger is 'A row for each disagreement between the journal and the balances; none when all is well.';

@@ -11,7 +11,9 @@ as $$
   values
     ('invalid_request', 400, 'The request is not valid: a field is missing, unknown, of the wrong type or out of bounds.'),
     ('invalid_amount', 400, 'The amount is not a whole number of tokens from 1 to 9000000000000000.'),
-    ('balance_limit_exceeded', 400, 'The balance would exceed 9000000000000000 tokens, the largest that JSON carries exactly.'),
+    ('balance_limit_exceeded', 400, 'The balance would exceed 9000000000000000 tokens, the largest that JSON carries exactly, or 9000000000 US dollars.'),
+    ('invalid_signature', 400, 'The webhook''s signature is missing, wrong or too old.'),
+    ('livemode_mismatch', 400, 'The event is of Stripe''s test mode and this is live, or the reverse.'),
     ('unauthorized', 401, 'The credentials are missing, malformed, expired or not signed by this project.'),
     ('insufficient_tokens', 403, 'The user has fewer tokens than the operation needs.'),
     ('forbidden', 403, 'The caller is known but may not do this.'),
@@ -21,15 +23,21 @@ as $$
     ('charge_not_found', 404, 'The user has no charge with this operation_id.'),
     ('hold_not_found', 404, 'The user has no hold with this operation_id.'),
     ('code_not_found', 404, 'There is no such access code.'),
+    ('package_not_found', 404, 'There is no such package for sale.'),
+    ('plan_not_found', 404, 'There is no such plan on offer.'),
+    ('stripe_event_not_found', 404, 'There is no such event of Stripe''s.'),
     ('method_not_allowed', 405, 'The route exists, but not for this method.'),
     ('operation_id_reused', 409, 'This operation_id was used before with other arguments.'),
     ('hold_not_active', 409, 'The hold has ended in another way: it is settled or released.'),
     ('refund_exceeds_charge', 409, 'The refund is more than what is left of the charge.'),
     ('derived_column', 409, 'The column is kept by Scrip from other rows; change those instead.'),
     ('code_already_used', 409, 'The access code is used up, or this user has used it.'),
+    ('already_subscribed', 409, 'The user has a subscription already.'),
+    ('payment_method_required', 409, 'There is no saved card that can be charged.'),
     ('code_expired', 410, 'The access code has expired.'),
     ('rate_limited', 429, 'Too many attempts; Retry-After says in how many seconds to try again.'),
     ('internal_error', 500, 'Scrip failed; the log has the cause under the request id.'),
+    ('provider_failed', 502, 'Stripe or another provider failed or refused; the message says why.'),
     ('service_unavailable', 503, 'The database cannot be reached at the moment; nothing was done, or retry with the same operation_id.')
 $$;
 

@@ -203,9 +203,12 @@ select is_empty(
     select table_name, privilege, column_name
     from our_writes
     where role = 'service_role'
-      and table_name in ('public.user_tokens', 'public.token_transactions', 'public.token_holds')
+      and table_name in (
+        'public.user_tokens', 'public.token_transactions', 'public.token_holds', 'public.usd_balances',
+        'public.usd_transactions', 'public.purchases', 'public.subscriptions'
+      )
   $$,
-  'service_role changes balances, the journal and holds through operations only'
+  'service_role changes balances, journals, holds and purchases through operations only'
 );
 
 -- Comments, which admins read in the dashboard

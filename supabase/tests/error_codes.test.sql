@@ -53,15 +53,18 @@ select results_eq(
     select code, http_status from private.error_codes()
     where code in (
       'invalid_request', 'unauthorized', 'insufficient_tokens', 'forbidden', 'operation_id_reused', 'code_already_used',
-      'code_expired', 'rate_limited'
+      'code_expired', 'rate_limited', 'invalid_signature', 'livemode_mismatch', 'already_subscribed',
+      'payment_method_required', 'provider_failed'
     ) or code like '%\_not\_found'
     order by http_status, code
   $$,
   $$
     values
-      ('invalid_request', 400), ('unauthorized', 401), ('forbidden', 403), ('insufficient_tokens', 403),
-      ('charge_not_found', 404), ('code_not_found', 404), ('hold_not_found', 404), ('user_not_found', 404),
-      ('code_already_used', 409), ('operation_id_reused', 409), ('code_expired', 410), ('rate_limited', 429)
+      ('invalid_request', 400), ('invalid_signature', 400), ('livemode_mismatch', 400), ('unauthorized', 401),
+      ('forbidden', 403), ('insufficient_tokens', 403), ('charge_not_found', 404), ('code_not_found', 404),
+      ('hold_not_found', 404), ('package_not_found', 404), ('plan_not_found', 404), ('stripe_event_not_found', 404),
+      ('user_not_found', 404), ('already_subscribed', 409), ('code_already_used', 409), ('operation_id_reused', 409),
+      ('payment_method_required', 409), ('code_expired', 410), ('rate_limited', 429), ('provider_failed', 502)
   $$,
   'codes have the statuses that clients rely on'
 );

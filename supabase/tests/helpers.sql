@@ -86,7 +86,12 @@ as $$
     (select jsonb_agg(r order by r.id) from public.token_requests r),
     (select jsonb_agg(h order by h.id) from public.token_holds h),
     (select jsonb_agg(c order by c.id) from public.access_codes c),
-    (select jsonb_agg(v order by v.user_id, v.access_code_id) from public.access_code_activations v)
+    (select jsonb_agg(v order by v.user_id, v.access_code_id) from public.access_code_activations v),
+    (select jsonb_agg(b order by b.user_id) from public.usd_balances b),
+    (select jsonb_agg(d order by d.user_id, d.seq) from public.usd_transactions d),
+    (select jsonb_agg(p order by p.user_id, p.id) from public.purchases p),
+    (select jsonb_agg(n order by n.user_id, n.id) from public.subscriptions n),
+    (select jsonb_agg(a order by a.user_id) from public.auto_top_ups a)
   ))
 $$;
 

@@ -1,0 +1,39 @@
+-- Records a paid thing and grants all that it gives, bonus included: tokens into tokens_purchased (one journal row), US
+-- dollars into the USD balance. At most once a stripe_id. Refunds and disputes that came before it take their share at once.
+--
+-- Called by  apply_checkout_session, apply_invoice, apply_payment_intent, which hold the locks of the payment
+-- Raises     balance_limit_exceeded
+
+create or replace function private.record_stripe_purchase(purchase public.purchases, event_id text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_type public.token_transaction_type := case purchase.kind when 'subscription' then 'subscription' else 'purchase' end;
+  v_operation_id text := 'stripe:' || purchase.stripe_id;
+  v_metadata jsonb := jsonb_build_object('purchase_id', purchase.id);
+begin
+  perform private.lock_user(purchase.user_id);
+  perform set_config('scrip.posting', 'on', true);
+  insert into public.purchases select purchase.* on conflict on constraint purchases_stripe_id_key do nothing;
+  if found and purchase.tokens_granted > 0 then
+    perform private.grant_tokens(purchase.user_id, 'purchased', purchase.tokens_granted);
+    perform private.write_transaction(
+      purchase.user_id, v_type, 'purchased', purchase.tokens_granted, v_operation_id, purchase.stripe_id,
+      purchase.description, v_metadata, 'stripe'
+    );
+  elsif found and purchase.usd_granted > 0 then
+    perform private.post_usd(
+      purchase.user_id, 'deposit', purchase.usd_granted, v_operation_id, purchase.stripe_id, purchase.description,
+      v_metadata, 'stripe'
+    );
+  end if;
+  perform set_config('scrip.posting', '', true);
+  perform private.settle_purchase(purchase.stripe_id, event_id);
+end;
+$$;
+
+comment on function private.record_stripe_purchase is 'Records a paid thing and grants all that it gives, once.';
+revoke execute on function private.record_stripe_purchase from public;

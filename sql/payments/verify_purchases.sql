@@ -1,0 +1,38 @@
+-- Proves that purchases and journals agree: what each purchase granted, less what was clawed back, is what the buyer's
+-- journals have under its stripe_id. Deleted users are left out: of them nothing can be taken back.
+--
+-- Called by  verify_ledger
+
+create or replace function private.verify_purchases()
+returns table (user_id uuid, problem text, expected numeric, actual numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  with tokens as (
+    select t.user_id, t.reference, sum(t.amount) as amount
+    from public.token_transactions t
+    where t.type in ('purchase', 'subscription', 'clawback') and t.operation_id like 'stripe:%'
+    group by t.user_id, t.reference
+  ),
+  usd as (
+    select t.user_id, t.reference, sum(t.amount) as amount
+    from public.usd_transactions t
+    where t.type in ('deposit', 'clawback') and t.operation_id like 'stripe:%'
+    group by t.user_id, t.reference
+  )
+  select p.user_id, format('tokens of purchase %s', p.stripe_id), p.tokens_granted - p.tokens_clawed_back, coalesce(t.amount, 0)
+  from public.purchases p
+  join public.user_tokens u on u.user_id = p.user_id
+  left join tokens t on t.user_id = p.user_id and t.reference = p.stripe_id
+  where coalesce(t.amount, 0) <> p.tokens_granted - p.tokens_clawed_back
+  union all
+  select p.user_id, format('USD of purchase %s', p.stripe_id), p.usd_granted - p.usd_clawed_back, coalesce(t.amount, 0)
+  from public.purchases p
+  join auth.users u on u.id = p.user_id
+  left join usd t on t.user_id = p.user_id and t.reference = p.stripe_id
+  where coalesce(t.amount, 0) <> p.usd_granted - p.usd_clawed_back
+$$;
+
+comment on function private.verify_purchases is 'A row for each purchase whose grants the journals don''t have.';
+revoke execute on function private.verify_purchases from public;

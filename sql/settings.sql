@@ -1,0 +1,23 @@
+-- What the operator sets: one row. Without it the defaults of the columns count, which each reader knows.
+
+create table public.settings (
+  id boolean not null default true,
+  base_rate numeric(20, 6) not null default 10000,
+  purchase_currencies text[] not null default '{eur,usd}',
+  past_due_grace_days integer not null default 7,
+  constraint settings_pkey primary key (id),
+  constraint settings_id_check check (id),
+  constraint settings_base_rate_check check (base_rate > 0 and base_rate <= 1000000000),
+  constraint settings_past_due_grace_days_check check (past_due_grace_days between 0 and 90)
+);
+
+comment on table public.settings is 'What the operator sets: one row.';
+comment on column public.settings.id is 'Always true: there is one row.';
+comment on column public.settings.base_rate is 'Tokens for one unit of money (one euro, one dollar) in subscription/purchase, before the plan''s purchase_rate.';
+comment on column public.settings.purchase_currencies is 'Currencies that subscription/purchase takes, in lower case; one unit of each buys base_rate tokens.';
+comment on column public.settings.past_due_grace_days is 'For how many days a plan stays in force after a failed payment.';
+
+alter table public.settings enable row level security;
+
+revoke all on table public.settings from public, anon, authenticated, service_role;
+grant select on table public.settings to service_role;
