@@ -41,6 +41,54 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"auto_top_ups": {
+                  Row: {
+                    "created_at": string,"enabled": boolean,"monthly_cap_cents": number,"package_id": string,"stopped_at": string | null,"stopped_reason": string | null,"threshold": number,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "created_at"?: string,"enabled"?: boolean,"monthly_cap_cents": number,"package_id": string,"stopped_at"?: string | null,"stopped_reason"?: string | null,"threshold": number,"user_id": string
+                  }
+                  Update: {
+                    "created_at"?: string,"enabled"?: boolean,"monthly_cap_cents"?: number,"package_id"?: string,"stopped_at"?: string | null,"stopped_reason"?: string | null,"threshold"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "auto_top_ups_package_id_fkey"
+      columns: ["package_id"]
+isOneToOne: false
+      referencedRelation: "token_packages"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"purchases": {
+                  Row: {
+                    "amount_cents": number,"created_at": string,"currency": string,"description": string,"disputed_cents": number,"granted_period_start": string | null,"id": string,"kind": Database["public"]['Enums']["purchase_kind"],"package_id": string | null,"paid_at": string,"period_end": string | null,"period_start": string | null,"refunded_cents": number,"stripe_checkout_session_id": string | null,"stripe_id": string,"stripe_invoice_id": string | null,"stripe_payment_intent_id": string | null,"stripe_subscription_id": string | null,"tier": string | null,"tokens_clawed_back": number,"tokens_granted": number,"usd_clawed_back": number,"usd_granted": number,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "amount_cents": number,"created_at"?: string,"currency": string,"description": string,"disputed_cents"?: number,"granted_period_start"?: string | null,"id"?: string,"kind": Database["public"]['Enums']["purchase_kind"],"package_id"?: string | null,"paid_at": string,"period_end"?: string | null,"period_start"?: string | null,"refunded_cents"?: number,"stripe_checkout_session_id"?: string | null,"stripe_id": string,"stripe_invoice_id"?: string | null,"stripe_payment_intent_id"?: string | null,"stripe_subscription_id"?: string | null,"tier"?: string | null,"tokens_clawed_back"?: number,"tokens_granted": number,"usd_clawed_back"?: number,"usd_granted"?: number,"user_id": string
+                  }
+                  Update: {
+                    "amount_cents"?: number,"created_at"?: string,"currency"?: string,"description"?: string,"disputed_cents"?: number,"granted_period_start"?: string | null,"id"?: string,"kind"?: Database["public"]['Enums']["purchase_kind"],"package_id"?: string | null,"paid_at"?: string,"period_end"?: string | null,"period_start"?: string | null,"refunded_cents"?: number,"stripe_checkout_session_id"?: string | null,"stripe_id"?: string,"stripe_invoice_id"?: string | null,"stripe_payment_intent_id"?: string | null,"stripe_subscription_id"?: string | null,"tier"?: string | null,"tokens_clawed_back"?: number,"tokens_granted"?: number,"usd_clawed_back"?: number,"usd_granted"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"settings": {
+                  Row: {
+                    "base_rate": number,"id": boolean,"past_due_grace_days": number,"purchase_currencies": (string)[]
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "base_rate"?: number,"id"?: boolean,"past_due_grace_days"?: number,"purchase_currencies"?: (string)[]
+                  }
+                  Update: {
+                    "base_rate"?: number,"id"?: boolean,"past_due_grace_days"?: number,"purchase_currencies"?: (string)[]
+                  }
+                  Relationships: [
+                    
+                  ]
                 },"subscribers": {
                   Row: {
                     "admin_bonus_tokens": number,"base_tokens": number,"bonus_tokens": number,"created_at": string,"display_name": string | null,"earned_tokens": number,"email": string | null,"entitlement_granted_at": string | null,"id": string,"locale": string | null,"user_id": string | null
@@ -55,6 +103,46 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"subscription_plans": {
+                  Row: {
+                    "active": boolean,"bonus_credits": number,"created_at": string,"credits_included": number,"currency": string,"description": string | null,"fixed_cost": number,"monthly_cost": number,"multiplier": number,"name": string,"purchase_rate": number,"stripe_product_id": string,"tier": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "active"?: boolean,"bonus_credits"?: number,"created_at"?: string,"credits_included": number,"currency"?: string,"description"?: string | null,"fixed_cost"?: number,"monthly_cost": number,"multiplier"?: number,"name": string,"purchase_rate"?: number,"stripe_product_id"?: never,"tier": string
+                  }
+                  Update: {
+                    "active"?: boolean,"bonus_credits"?: number,"created_at"?: string,"credits_included"?: number,"currency"?: string,"description"?: string | null,"fixed_cost"?: number,"monthly_cost"?: number,"multiplier"?: number,"name"?: string,"purchase_rate"?: number,"stripe_product_id"?: never,"tier"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"subscriptions": {
+                  Row: {
+                    "cancel_at_period_end": boolean,"created_at": string,"current_period_end": string,"current_period_start": string,"id": string,"next_tier": string | null,"past_due_since": string | null,"payment_failed_at": string | null,"status": string,"stripe_item_id": string | null,"stripe_subscription_id": string | null,"tier": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "cancel_at_period_end"?: boolean,"created_at"?: string,"current_period_end": string,"current_period_start": string,"id"?: string,"next_tier"?: string | null,"past_due_since"?: string | null,"payment_failed_at"?: string | null,"status": string,"stripe_item_id"?: string | null,"stripe_subscription_id"?: string | null,"tier": string,"user_id": string
+                  }
+                  Update: {
+                    "cancel_at_period_end"?: boolean,"created_at"?: string,"current_period_end"?: string,"current_period_start"?: string,"id"?: string,"next_tier"?: string | null,"past_due_since"?: string | null,"payment_failed_at"?: string | null,"status"?: string,"stripe_item_id"?: string | null,"stripe_subscription_id"?: string | null,"tier"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "subscriptions_next_tier_fkey"
+      columns: ["next_tier"]
+isOneToOne: false
+      referencedRelation: "subscription_plans"
+      referencedColumns: ["tier"]
+    },{
+      foreignKeyName: "subscriptions_tier_fkey"
+      columns: ["tier"]
+isOneToOne: false
+      referencedRelation: "subscription_plans"
+      referencedColumns: ["tier"]
+    }
+                  ]
                 },"token_holds": {
                   Row: {
                     "amount": number,"created_at": string,"description": string | null,"ended_at": string | null,"expires_at": string,"id": string,"metadata": NonNullable<Json>,"operation_id": string,"released_remaining": number | null,"remaining_after": number,"settled_amount": number | null,"status": Database["public"]['Enums']["token_hold_status"],"ttl_seconds": number,"user_id": string
@@ -65,6 +153,20 @@ isOneToOne: false
                   }
                   Update: {
                     "amount"?: number,"created_at"?: string,"description"?: string | null,"ended_at"?: string | null,"expires_at"?: string,"id"?: string,"metadata"?: NonNullable<Json>,"operation_id"?: string,"released_remaining"?: number | null,"remaining_after"?: number,"settled_amount"?: number | null,"status"?: Database["public"]['Enums']["token_hold_status"],"ttl_seconds"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"token_packages": {
+                  Row: {
+                    "active": boolean,"bonus_tokens": number,"created_at": string,"currency": string,"description": string | null,"id": string,"name": string,"price_cents": number,"tokens": number,"tokens_granted": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "active"?: boolean,"bonus_tokens"?: number,"created_at"?: string,"currency"?: string,"description"?: string | null,"id"?: string,"name": string,"price_cents": number,"tokens": number,"tokens_granted"?: never
+                  }
+                  Update: {
+                    "active"?: boolean,"bonus_tokens"?: number,"created_at"?: string,"currency"?: string,"description"?: string | null,"id"?: string,"name"?: string,"price_cents"?: number,"tokens"?: number,"tokens_granted"?: never
                   }
                   Relationships: [
                     
@@ -93,6 +195,34 @@ isOneToOne: false
                   }
                   Update: {
                     "account"?: Database["public"]['Enums']["token_account"],"actor"?: string,"amount"?: number,"balance_after"?: number,"created_at"?: string,"description"?: string | null,"id"?: string,"metadata"?: NonNullable<Json>,"operation_id"?: string | null,"reference"?: string | null,"remaining_after"?: number,"seq"?: number,"type"?: Database["public"]['Enums']["token_transaction_type"],"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"usd_balances": {
+                  Row: {
+                    "balance": number,"created_at": string,"journal_seq": number,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "balance"?: number,"created_at"?: string,"journal_seq"?: number,"user_id": string
+                  }
+                  Update: {
+                    "balance"?: number,"created_at"?: string,"journal_seq"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"usd_transactions": {
+                  Row: {
+                    "actor": string,"amount": number,"balance_after": number,"created_at": string,"description": string | null,"id": string,"metadata": NonNullable<Json>,"operation_id": string | null,"reference": string | null,"seq": number,"type": Database["public"]['Enums']["usd_transaction_type"],"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "actor": string,"amount": number,"balance_after": number,"created_at"?: string,"description"?: string | null,"id"?: string,"metadata"?: NonNullable<Json>,"operation_id"?: string | null,"reference"?: string | null,"seq": number,"type": Database["public"]['Enums']["usd_transaction_type"],"user_id": string
+                  }
+                  Update: {
+                    "actor"?: string,"amount"?: number,"balance_after"?: number,"created_at"?: string,"description"?: string | null,"id"?: string,"metadata"?: NonNullable<Json>,"operation_id"?: string | null,"reference"?: string | null,"seq"?: number,"type"?: Database["public"]['Enums']["usd_transaction_type"],"user_id"?: string
                   }
                   Relationships: [
                     
@@ -132,6 +262,11 @@ isOneToOne: false
               "amount": number,"multiplier": string
             }[]
                            },
+"change_subscription":
+{ Args: { "actor"?: string,"operation_id": string,"tier": string,"user_id": string }; Returns: {
+              "action": string,"amount_cents": number,"currency": string,"effective_at": string,"product_name": string,"remaining": number,"replayed": boolean,"stripe_item_id": string,"stripe_product_id": string,"stripe_subscription_id": string,"tokens_granted": number
+            }[]
+                           },
 "charge_tokens":
 { Args: { "actor"?: string,"amount": number,"description"?: string,"metadata"?: Json,"operation_id": string,"user_id": string }; Returns: {
               "charged": number,"remaining": number,"replayed": boolean,"transaction_id": string
@@ -147,9 +282,19 @@ isOneToOne: false
               "allowed": boolean,"have": number,"need": number
             }[]
                            },
+"claim_auto_top_ups":
+{ Args: { "max_count"?: number }; Returns: {
+              "amount_cents": number,"currency": string,"description": string,"package_id": string,"stripe_customer_id": string,"tokens": number,"top_up_id": string,"user_id": string
+            }[]
+                           },
 "create_access_codes":
 { Args: { "actor"?: string,"count": number,"email"?: string,"expires_at"?: string,"max_uses"?: number,"note"?: string,"on_top"?: boolean,"operation_id": string,"tokens_to_grant": number }; Returns: {
               "code": string,"code_hint": string,"id": string,"replayed": boolean
+            }[]
+                           },
+"deposit_usd":
+{ Args: { "actor"?: string,"amount": string,"operation_id": string,"reason"?: string,"user_id": string }; Returns: {
+              "deposited": string,"replayed": boolean,"transaction_id": string,"usd_balance": string
             }[]
                            },
 "expire_token_holds":
@@ -160,14 +305,59 @@ isOneToOne: false
               "amount": number,"created_at": string,"description": string,"line": number,"operation_id": string,"reference": string,"running_total": number,"source": string
             }[]
                            },
+"fail_auto_top_up":
+{ Args: { "reason": string,"top_up_id": string }; Returns: {
+              "stopped": boolean
+            }[]
+                           },
+"get_auto_top_up":
+{ Args: { "user_id": string }; Returns: {
+              "currency": string,"enabled": boolean,"in_flight": boolean,"monthly_cap_cents": number,"package_id": string,"spent_cents": number,"stopped_at": string,"stopped_reason": string,"threshold": number
+            }[]
+                           },
+"get_subscription":
+{ Args: { "user_id": string }; Returns: {
+              "cancel_at_period_end": boolean,"credits_included": number,"current_period_end": string,"current_period_start": string,"email": string,"multiplier": string,"next_tier": string,"purchase_rate": string,"status": string,"stripe_customer_id": string,"tier": string
+            }[]
+                           },
 "get_token_balance":
 { Args: { "user_id": string }; Returns: {
               "admin_bonus": number,"approved_requests": number,"earned": number,"purchased": number,"remaining": number,"reserved": number,"total": number,"used": number
             }[]
                            },
+"get_usd_balance":
+{ Args: { "user_id": string }; Returns: {
+              "usd_balance": string
+            }[]
+                           },
+"handle_stripe_event":
+{ Args: { "event": Json }; Returns: {
+              "attention": string,"error": string,"outcome": string,"user_id": string
+            }[]
+                           },
 "list_access_codes":
 { Args: { "before_created_at"?: string,"before_id"?: string,"page_size"?: number }; Returns: {
               "code_hint": string,"created_at": string,"created_by": string,"email": string,"expires_at": string,"id": string,"max_uses": number,"note": string,"on_top": boolean,"revoked_at": string,"tokens_to_grant": number,"uses": number
+            }[]
+                           },
+"list_stripe_events":
+{ Args: { "before_created_at"?: string,"before_id"?: string,"needs_attention"?: boolean,"page_size": number }; Returns: {
+              "attention": string,"created_at": string,"error": string,"id": string,"livemode": boolean,"object_id": string,"occurred_at": string,"outcome": string,"type": string,"user_id": string
+            }[]
+                           },
+"list_subscription_plans":
+{ Args: Record<PropertyKey, never>; Returns: {
+              "bonus_credits": number,"credits_included": number,"currency": string,"description": string,"fixed_cost": string,"monthly_cost": string,"multiplier": string,"name": string,"purchase_rate": string,"tier": string
+            }[]
+                           },
+"list_token_transactions":
+{ Args: { "before_seq"?: number,"page_size": number,"user_id": string }; Returns: {
+              "amount": number,"balance_after": number,"created_at": string,"description": string,"id": string,"operation_id": string,"reference": string,"remaining_after": number,"seq": number,"type": string
+            }[]
+                           },
+"quote_checkout":
+{ Args: { "amount"?: string,"currency"?: string,"kind": string,"package_id"?: string,"tier"?: string,"user_id": string }; Returns: {
+              "amount_cents": number,"description": string,"email": string,"name": string,"price_currency": string,"stripe_customer_id": string,"stripe_product_id": string,"tokens": number,"usd": string
             }[]
                            },
 "refund_tokens":
@@ -180,6 +370,11 @@ isOneToOne: false
               "hold_id": string,"released": number,"remaining": number,"replayed": boolean
             }[]
                            },
+"replay_stripe_event":
+{ Args: { "event_id": string }; Returns: {
+              "attention": string,"error": string,"outcome": string,"user_id": string
+            }[]
+                           },
 "reserve_tokens":
 { Args: { "amount": number,"description"?: string,"metadata"?: Json,"operation_id": string,"ttl_seconds"?: number,"user_id": string }; Returns: {
               "expires_at": string,"held": number,"hold_id": string,"remaining": number,"replayed": boolean
@@ -188,6 +383,16 @@ isOneToOne: false
 "revoke_access_code":
 { Args: { "access_code_id": string }; Returns: {
               "id": string,"revoked_at": string
+            }[]
+                           },
+"save_stripe_customer":
+{ Args: { "stripe_customer_id": string,"user_id": string }; Returns: {
+              "customer_id": string
+            }[]
+                           },
+"set_auto_top_up":
+{ Args: { "enabled": boolean,"monthly_cap_cents": number,"package_id": string,"threshold": number,"user_id": string }; Returns: {
+              "saved": boolean
             }[]
                            },
 "settle_tokens":
@@ -202,7 +407,7 @@ isOneToOne: false
                            }
           }
           Enums: {
-            "token_account": "purchased"|"earned"|"admin_bonus"|"approved_requests"|"used","token_hold_status": "active"|"settled"|"released"|"expired","token_request_status": "pending"|"approved"|"rejected","token_transaction_type": "purchase"|"access_code"|"subscription"|"bonus"|"referral"|"request"|"add"|"charge"|"refund"|"clawback"|"adjustment"|"expire"
+            "purchase_kind": "package"|"tokens"|"subscription"|"top_up"|"usd_deposit","token_account": "purchased"|"earned"|"admin_bonus"|"approved_requests"|"used","token_hold_status": "active"|"settled"|"released"|"expired","token_request_status": "pending"|"approved"|"rejected","token_transaction_type": "purchase"|"access_code"|"subscription"|"bonus"|"referral"|"request"|"add"|"charge"|"refund"|"clawback"|"adjustment"|"expire","usd_transaction_type": "deposit"|"refill"|"clawback"|"adjustment"
           }
           CompositeTypes: {
             [_ in never]: never
@@ -318,7 +523,7 @@ export type CompositeTypes<
 export const Constants = {
   "public": {
           Enums: {
-            "token_account": ["purchased", "earned", "admin_bonus", "approved_requests", "used"],"token_hold_status": ["active", "settled", "released", "expired"],"token_request_status": ["pending", "approved", "rejected"],"token_transaction_type": ["purchase", "access_code", "subscription", "bonus", "referral", "request", "add", "charge", "refund", "clawback", "adjustment", "expire"]
+            "purchase_kind": ["package", "tokens", "subscription", "top_up", "usd_deposit"],"token_account": ["purchased", "earned", "admin_bonus", "approved_requests", "used"],"token_hold_status": ["active", "settled", "released", "expired"],"token_request_status": ["pending", "approved", "rejected"],"token_transaction_type": ["purchase", "access_code", "subscription", "bonus", "referral", "request", "add", "charge", "refund", "clawback", "adjustment", "expire"],"usd_transaction_type": ["deposit", "refill", "clawback", "adjustment"]
           }
         }
 } as const

@@ -4,16 +4,19 @@ import { z } from "zod";
 import { type AuthOptions, createVerify, type Verify } from "./auth.ts";
 import { connect, oneRow, type Rpc, type RpcOne } from "./database.ts";
 import type { LogEntry } from "./http.ts";
+import { type StripeAccess, stripeAccess } from "./stripe.ts";
 
 /** What routes need. */
 export interface Deps {
   verify: Verify;
   rpc: Rpc;
   rpcOne: RpcOne;
+  stripe: StripeAccess;
   log: (entry: LogEntry) => void;
 }
 
 let shared: Deps | undefined;
+let sharedStripe: StripeAccess | undefined;
 
 /** The dependencies of this process; functions that live in one share its connections. */
 export const dependencies = (): Deps => shared ??= fromEnvironment();
@@ -28,13 +31,17 @@ function fromEnvironment(): Deps {
     verify: createVerify(authOptions(Deno.env)),
     rpc,
     rpcOne: oneRow(rpc),
+    // Read by those who need it: a mistake in its variables leaves the other functions alone.
+    get stripe() {
+      return sharedStripe ??= stripeAccess(Deno.env);
+    },
     // deno-lint-ignore no-console -- the platform's log is what is written to the console
     log: (entry) => console.log(JSON.stringify(entry)),
   };
 }
 
 /** Where variables come from. */
-interface Environment {
+export interface Environment {
   get(name: string): string | undefined;
 }
 

@@ -5,7 +5,7 @@ export const errorCodes = {
   balance_limit_exceeded: {
     status: 400,
     meaning:
-      "The balance would exceed 9000000000000000 tokens, the largest that JSON carries exactly.",
+      "The balance would exceed 9000000000000000 tokens, the largest that JSON carries exactly, or 9000000000 US dollars.",
   },
   invalid_amount: {
     status: 400,
@@ -15,6 +15,14 @@ export const errorCodes = {
     status: 400,
     meaning:
       "The request is not valid: a field is missing, unknown, of the wrong type or out of bounds.",
+  },
+  invalid_signature: {
+    status: 400,
+    meaning: "The webhook's signature is missing, wrong or too old.",
+  },
+  livemode_mismatch: {
+    status: 400,
+    meaning: "The event is of Stripe's test mode and this is live, or the reverse.",
   },
   unauthorized: {
     status: 401,
@@ -48,6 +56,18 @@ export const errorCodes = {
     status: 404,
     meaning: "There is no such route.",
   },
+  package_not_found: {
+    status: 404,
+    meaning: "There is no such package for sale.",
+  },
+  plan_not_found: {
+    status: 404,
+    meaning: "There is no such plan on offer.",
+  },
+  stripe_event_not_found: {
+    status: 404,
+    meaning: "There is no such event of Stripe's.",
+  },
   user_not_found: {
     status: 404,
     meaning: "There is no such user.",
@@ -55,6 +75,10 @@ export const errorCodes = {
   method_not_allowed: {
     status: 405,
     meaning: "The route exists, but not for this method.",
+  },
+  already_subscribed: {
+    status: 409,
+    meaning: "The user has a subscription already.",
   },
   code_already_used: {
     status: 409,
@@ -72,6 +96,10 @@ export const errorCodes = {
     status: 409,
     meaning: "This operation_id was used before with other arguments.",
   },
+  payment_method_required: {
+    status: 409,
+    meaning: "There is no saved card that can be charged.",
+  },
   refund_exceeds_charge: {
     status: 409,
     meaning: "The refund is more than what is left of the charge.",
@@ -87,6 +115,10 @@ export const errorCodes = {
   internal_error: {
     status: 500,
     meaning: "Scrip failed; the log has the cause under the request id.",
+  },
+  provider_failed: {
+    status: 502,
+    meaning: "Stripe or another provider failed or refused; the message says why.",
   },
   service_unavailable: {
     status: 503,

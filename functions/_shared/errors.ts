@@ -29,6 +29,8 @@ export class ScripError extends Error {
 /** What an error may carry besides its code and message. */
 export interface ErrorExtras {
   details?: string | undefined;
+  /** What the caller can do about it. */
+  hint?: string;
   headers?: Record<string, string>;
   /** Why, for the log alone. */
   cause?: unknown;
@@ -36,8 +38,8 @@ export interface ErrorExtras {
 
 /** Makes an error of the registry. */
 export function scripError(code: ErrorCode, message: string, extras: ErrorExtras = {}): ScripError {
-  const { details = null, headers, cause } = extras;
-  const body = { code, message, details, hint: null };
+  const { details = null, hint = null, headers, cause } = extras;
+  const body = { code, message, details, hint };
   return new ScripError(errorCodes[code].status, body, headers, { cause });
 }
 

@@ -44,6 +44,23 @@ export const OperationId = text(1, 255);
 /** What an operation is for, in the caller's words. */
 export const Description = text(0, 500);
 
+/** Money as a decimal string, of at most so many decimals; JSON numbers are taken as they are written. */
+export function money(decimals: number) {
+  const rule = must(`an amount such as "25.00", with at most ${decimals} decimals`);
+  const form = new RegExp(`^\\d{1,12}(?:\\.\\d{1,${decimals}})?$`);
+  return z.union([z.string(), z.number()], rule).transform(String).pipe(
+    z.string().regex(form, rule),
+  );
+}
+
+/** A currency by its ISO 4217 code, in lower case as Stripe has it. */
+export const Currency = z.string(must("a currency such as eur"))
+  .regex(/^[A-Za-z]{3}$/, "must be a currency such as eur")
+  .toLowerCase();
+
+/** The name of a plan. */
+export const Tier = text(1, 100);
+
 const MAX_METADATA_BYTES = 16_384;
 const MAX_DEPTH = 100;
 
@@ -81,27 +98,27 @@ export interface Position {
   id: string;
 }
 
-const Place = z.object({
-  // A year that Postgres knows; all digits of the second.
-  created_at: z.iso.datetime({ offset: true }).regex(/^[1-9].*(?:Z|\+00:00)$/),
-  id: Id,
-});
+// A year that Postgres knows; all digits of the second.
+const Moment = z.iso.datetime({ offset: true }).regex(/^[1-9].*(?:Z|\+00:00)$/);
 
 /** The `next` of a page that ends at this row. */
 export const toCursor = ({ created_at, id }: Position): string =>
   btoa(`${created_at}|${id}`).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 
-/** The `before` of a page: what {@link toCursor} made. */
-export const Cursor = z.string().transform((cursor, context): Position => {
-  const place = Place.safeParse(fromCursor(cursor)).data;
-  if (place) return place;
-  context.addIssue({ code: "custom", message: "must be the `next` of a page" });
-  return z.NEVER;
-});
+/** The `before` of a page: what {@link toCursor} made of rows with such ids. */
+export function cursor(id: z.ZodType<string>) {
+  const Place = z.object({ created_at: Moment, id });
+  return z.string().transform((text, context): Position => {
+    const place = Place.safeParse(fromCursor(text)).data;
+    if (place) return place;
+    context.addIssue({ code: "custom", message: "must be the `next` of a page" });
+    return z.NEVER;
+  });
+}
 
-function fromCursor(cursor: string) {
+function fromCursor(text: string) {
   try {
-    const [created_at, id] = atob(cursor.replaceAll("-", "+").replaceAll("_", "/")).split("|");
+    const [created_at, id] = atob(text.replaceAll("-", "+").replaceAll("_", "/")).split("|");
     return { created_at, id };
   } catch {
     return undefined;

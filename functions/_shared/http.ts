@@ -93,7 +93,7 @@ export function createHandler(name: string, routes: Routes, deps: Deps) {
 
     const caller = callerOf(request);
     const failed = response.status >= 500;
-    deps.log({
+    const entry: LogEntry = {
       time: new Date().toISOString(),
       level: failed ? "error" : "info",
       request_id: requestId,
@@ -105,7 +105,11 @@ export function createHandler(name: string, routes: Routes, deps: Deps) {
       outcome,
       duration_ms: Math.round((performance.now() - started) * 10) / 10,
       ...(failed && error !== undefined ? { error } : {}),
-    });
+    };
+    deps.log(entry);
+    for (const alert of alerts.get(request) ?? []) {
+      deps.log({ ...entry, level: "error", error: alert });
+    }
     return response;
   };
 }
@@ -120,11 +124,18 @@ function subjectOf(request: Request, params: Params | undefined, caller: Caller 
 // The users whom requests name in their bodies and queries.
 const subjects = new WeakMap<Request, string>();
 
-/** Remembers for the log whom a checked request is about. */
-function noteSubject<T>(request: Request, value: T): T {
+/** Remembers for the log whom a checked request is about: the `user_id` of a value. */
+export function noteSubject<T>(request: Request, value: T): T {
   const { user_id } = Object(value);
   if (typeof user_id === "string") subjects.set(request, user_id);
   return value;
+}
+
+const alerts = new WeakMap<Request, string[]>();
+
+/** Adds a line to the log that a person should read, though the request need not have failed. */
+export function alertOperator(request: Request, text: string): void {
+  alerts.set(request, [...alerts.get(request) ?? [], text]);
 }
 
 function requestIdOf(request: Request): string {
@@ -169,8 +180,12 @@ export async function readJson<S extends z.ZodType>(
   return noteSubject(request, parse(schema, value));
 }
 
-/** Counts while reading: a length that the client states proves nothing. */
-async function readText(request: Request, maxBytes: number): Promise<string> {
+/**
+ * Reads a body as it came. Counts while reading: a length that the client states proves nothing.
+ *
+ * @throws {ScripError} `invalid_request` when it is longer than that, or not UTF-8.
+ */
+export async function readText(request: Request, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body ?? []) {

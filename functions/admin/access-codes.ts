@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Deps } from "../_shared/deps.ts";
 import {
-  Cursor,
+  cursor,
   digits,
   Grant,
   Id,
@@ -15,7 +15,7 @@ import { json, operationId, type Params, parse, readJson, readQuery } from "../_
 
 const Page = z.strictObject({
   limit: digits(whole(1, 200)).default(50),
-  before: Cursor.optional(),
+  before: cursor(Id).optional(),
 });
 
 /** GET admin/access-codes?limit=&before= → list_access_codes() */

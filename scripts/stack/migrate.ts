@@ -1,10 +1,11 @@
-/** Brings a database up to date: the prelude, then supabase/migrations. */
+/** Brings a database up to date: the prelude, then supabase/migrations, then supabase/seed.sql. */
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { splitStatements } from "../db/statements.ts";
 import { StackError } from "./parts.ts";
 
 const MIGRATIONS = fileURLToPath(new URL("../../supabase/migrations", import.meta.url));
+const SEED = fileURLToPath(new URL("../../supabase/seed.sql", import.meta.url));
 const FILE_NAME = /^(\d+)_(.+)\.sql$/;
 
 /** Gives a bare database what every hosted Supabase database has. Connects as `supabase_admin`. */
@@ -39,6 +40,16 @@ export async function migrate(url: string): Promise<string[]> {
       applied.push(version);
     }
     return applied;
+  } finally {
+    await sql.end();
+  }
+}
+
+/** Adds what a new project begins with: supabase/seed.sql, whose rows never replace others. */
+export async function seed(url: string): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    await sql.unsafe(await Deno.readTextFile(SEED)).simple();
   } finally {
     await sql.end();
   }

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { loadSecrets, readConfig, type StackFile, writeStackFile } from "./config.ts";
 import { ACCOUNTS, addDemoContent, createAccounts, type DemoContent } from "./demo.ts";
 import { type Backends, serveGateway } from "./gateway.ts";
-import { applyPrelude, migrate } from "./migrate.ts";
+import { applyPrelude, migrate, seed } from "./migrate.ts";
 import {
   delay,
   freePort,
@@ -125,7 +125,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         logFile: log("postgres"),
       }), changed);
     await applyPrelude(databaseUrl("postgres", "supabase_admin"));
-    await migrate(databaseUrl("postgres"));
+    const applied = await migrate(databaseUrl("postgres"));
+    if (applied.length > 0) await seed(databaseUrl("postgres"));
   };
   const startApi = async () => {
     const env = {

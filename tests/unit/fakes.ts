@@ -3,7 +3,8 @@ import { SignJWT } from "jose";
 import { createVerify } from "../../functions/_shared/auth.ts";
 import { oneRow, type Rpc } from "../../functions/_shared/database.ts";
 import { authOptions, type Deps } from "../../functions/_shared/deps.ts";
-import type { LogEntry } from "../../functions/_shared/http.ts";
+import { createHandler, type LogEntry, type Routes } from "../../functions/_shared/http.ts";
+import { type StripeAccess, stripeAccess } from "../../functions/_shared/stripe.ts";
 
 export const URL_OF_PROJECT = "https://project.supabase.test";
 export const JWT_SECRET = "a secret that only the tests' auth server and functions know";
@@ -46,21 +47,52 @@ export interface Call {
   args: unknown;
 }
 
-/** Dependencies that note what is called and logged; `answer` gives the rows, or throws. */
-export function fakeDeps(answer: (call: Call) => unknown[] = () => []) {
+/** Gives the rows of an SQL function, or throws. */
+export type Answer = (call: Call) => unknown[];
+
+const NO_STRIPE = stripeAccess(new Map());
+
+/** Dependencies that note what is called and logged. */
+export function fakeDeps(answer: Answer = () => [], stripe: StripeAccess = NO_STRIPE) {
   const calls: Call[] = [];
   const log: LogEntry[] = [];
   const rpc: Rpc = async (name, args) => {
-    calls.push({ name, args });
+    // As the real one, it leaves out what is undefined.
+    calls.push({ name, args: JSON.parse(JSON.stringify(args)) });
     return await JSON.parse(JSON.stringify(answer({ name, args })));
   };
   const deps: Deps = {
     verify: createVerify(authOptions(environment({ JWT_SECRET }))),
     rpc,
     rpcOne: oneRow(rpc),
+    stripe,
     log: (entry) => log.push(entry),
   };
   return { deps, calls, log };
+}
+
+/** What {@link sender} sends, and what the database and Stripe say. */
+export interface Sent {
+  headers?: Record<string, string>;
+  /** Sent as JSON, unless it is text. */
+  body?: unknown;
+  answer?: Answer;
+  stripe?: StripeAccess;
+}
+
+/** Sends requests to a function's real routes. */
+export function sender(name: string, routes: Routes) {
+  return async (method: string, path: string, { headers, body, answer, stripe }: Sent = {}) => {
+    const { deps, calls, log } = fakeDeps(answer, stripe);
+    const request = new Request(`http://localhost/${name}${path}`, {
+      method,
+      ...(headers ? { headers } : {}),
+      ...(body === undefined ? {} : {
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      }),
+    });
+    return { response: await createHandler(name, routes, deps)(request), calls, log };
+  };
 }
 
 /** What an error answers. */
