@@ -72,6 +72,12 @@ Spend some of it, as a backend does, and ask where the tokens came from:
     -d '{"user_id": "${demo.userId}", "amount": 40, "operation_id": "poem-1"}'
 
   curl '${url}/functions/v1/admin/users/${demo.userId}/explain' ${secret}
+
+Buy 100 tokens for €1.00: open the url of the answer, a page of a stand-in for Stripe, and pay.
+
+  curl '${url}/functions/v1/create-checkout' \\
+    -H "authorization: Bearer $TOKEN" ${json} \\
+    -d '{"kind": "package", "package_id": "${demo.packageId}"}'
 `);
   }
   say(`\nCtrl-C stops it.\n\nready ${url}\n`);

@@ -102,7 +102,7 @@ Deno.test("a stack of its own", async (t) => {
   const signsIn = async () =>
     (await client(first.file).auth.signInWithPassword(user)).error === null;
 
-  for (const part of ["api", "functions", "postgres"]) {
+  for (const part of ["api", "functions", "postgres", "stripe"]) {
     await t.step(`${part} comes back after kill -9`, async () => {
       const pid = (await current()).processes[part] ?? 0;
       process.kill(pid, "SIGKILL");
@@ -157,7 +157,7 @@ Deno.test("a stack of its own", async (t) => {
     const again = await spawnStack(data, ["--no-demo"]);
     equal(again.file.secret_key, first.file.secret_key);
     const pids = Object.values(again.file.processes);
-    equal(pids.length, 4);
+    equal(pids.length, 5);
     const began = Date.now();
     equal(await again.stop(), 0);
     ok(Date.now() - began < 3000);

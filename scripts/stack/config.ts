@@ -39,6 +39,8 @@ const Secrets = z.object({
   secret_key: z.string(),
   jwt_secret: z.string(),
   stripe_webhook_secret: z.string(),
+  /** The key of the stand-in for Stripe; a real one is never written down. */
+  stripe_secret_key: z.string(),
 });
 
 /** The keys of one data folder, made once and kept. */
@@ -47,6 +49,8 @@ export type Secrets = z.infer<typeof Secrets>;
 const StackFile = Secrets.extend({
   url: z.string(),
   database_url: z.string(),
+  /** The address of the stand-in for Stripe's API; absent when a real key is configured. */
+  stripe_api_url: z.string().optional(),
   admin: Account,
   user: Account,
   /** Process ids; a part that is down is absent. */
@@ -74,15 +78,16 @@ const token = (bytes: number) =>
     omitPadding: true,
   });
 
-/** The keys of a data folder; fresh ones when it has none. */
+/** The keys of a data folder; fresh ones for those that it lacks. */
 export async function loadSecrets(data: string): Promise<Secrets> {
   const text = await Deno.readTextFile(join(data, "stack.json")).catch(() => "{}");
-  const kept = Secrets.safeParse(JSON.parse(text));
-  if (kept.success) return kept.data;
-  return {
+  const kept = Secrets.partial().safeParse(JSON.parse(text));
+  return Secrets.parse({
     publishable_key: `sb_publishable_${token(24)}`,
     secret_key: `sb_secret_${token(24)}`,
     jwt_secret: token(48),
     stripe_webhook_secret: `whsec_${token(24)}`,
-  };
+    stripe_secret_key: `sk_test_local_${token(24)}`,
+    ...kept.data,
+  });
 }

@@ -52,6 +52,8 @@ export interface DemoContent {
   accessCode: string;
   /** The id of the account {@link ACCOUNTS}.user. */
   userId: string;
+  /** The cheapest package for sale. */
+  packageId: string;
 }
 
 // It needs no secrecy: it opens nothing outside this machine.
@@ -69,7 +71,9 @@ export async function addDemoContent(target: DemoTarget): Promise<DemoContent> {
       on conflict do nothing`;
     const [user] = await sql<{ id: string }[]>`
       select id from auth.users where email = ${ACCOUNTS.user.email}`;
-    return { accessCode: ACCESS_CODE, userId: user?.id ?? "" };
+    const [cheapest] = await sql<{ id: string }[]>`
+      select id from token_packages where active order by price_cents limit 1`;
+    return { accessCode: ACCESS_CODE, userId: user?.id ?? "", packageId: cheapest?.id ?? "" };
   } finally {
     await sql.end();
   }

@@ -6,6 +6,8 @@ export interface Backends {
   api(): string | undefined;
   /** The address of the function host, or undefined while it is down. */
   functions(): string | undefined;
+  /** The address of the stand-in for Stripe, undefined while it is down; absent with a real key. */
+  stripe?: () => string | undefined;
   /** The functions that exist. */
   functionNames: ReadonlySet<string>;
 }
@@ -84,6 +86,9 @@ function withCors(response: Response): Response {
   return new Response(response.body, { status: response.status, headers });
 }
 
+// What customers see of the stand-in for Stripe. Its API and its controls are for this machine's processes.
+const STRIPE_PAGE = /^\/stand-in\/(checkout|portal)\/\w+$/;
+
 async function route(request: Request, backends: Backends, peer: string): Promise<Response> {
   const { pathname, search } = new URL(request.url);
   const [, service, version, name = ""] = pathname.split("/");
@@ -104,6 +109,11 @@ async function route(request: Request, backends: Backends, peer: string): Promis
     // Here as on hosted Supabase, a function sees its own name first, and answers CORS itself.
     const path = pathname.slice("/functions/v1".length);
     return await forward(request, origin + path + search, "function host", peer);
+  }
+  if (backends.stripe && STRIPE_PAGE.test(pathname)) {
+    const origin = backends.stripe();
+    if (!origin) return unavailable("stand-in for Stripe");
+    return await forward(request, origin + pathname, "stand-in for Stripe", peer);
   }
   return failure(404, "not_found", `There is nothing at ${pathname}`);
 }

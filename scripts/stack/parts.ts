@@ -66,13 +66,13 @@ export interface Server extends Running {
   readonly port: number;
 }
 
-/** Starts `scripts/stack/<name>.ts` on a free port; its output is appended to the log file. */
+/** Starts `scripts/stack/<name>.ts` on a loopback port; its output is appended to the log file. */
 export async function startServer(
-  name: "api" | "functions",
+  name: "api" | "functions" | "stripe",
   env: Record<string, string>,
   logFile: string,
+  port = freePort(),
 ): Promise<Server> {
-  const port = freePort();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",

@@ -1,6 +1,6 @@
 /** The whole stack in one process tree: this process is the gateway and supervises the rest. */
 import { join, resolve } from "node:path";
-import { loadSecrets, readConfig, type StackFile, writeStackFile } from "./config.ts";
+import { loadSecrets, readConfig, type Secrets, type StackFile, writeStackFile } from "./config.ts";
 import { ACCOUNTS, addDemoContent, createAccounts, type DemoContent } from "./demo.ts";
 import { type Backends, serveGateway } from "./gateway.ts";
 import { applyPrelude, migrate, seed } from "./migrate.ts";
@@ -64,6 +64,53 @@ interface Parts {
   postgres?: Kept<Running>;
   api?: Kept<Server>;
   functions?: Kept<Server>;
+  stripe?: Kept<Server>;
+}
+
+/** How the functions reach Stripe. */
+interface StripeAccess {
+  /** The port of the stand-in; absent with a real key. */
+  port?: number;
+  env: Record<string, string>;
+}
+
+const variable = (name: string) => Deno.env.get(name) || undefined;
+
+/** With the environment's key the functions reach Stripe itself, without one its stand-in. */
+function chooseStripe(secrets: Secrets): StripeAccess {
+  // Child processes inherit the environment; where Stripe is, only this process says.
+  Deno.env.delete("STRIPE_API_URL");
+  const key = variable("STRIPE_SECRET_KEY");
+  if (key !== undefined) {
+    const secret = variable("STRIPE_WEBHOOK_SECRET") ?? secrets.stripe_webhook_secret;
+    return { env: { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: secret } };
+  }
+  // Functions keep its address, so it keeps its port when it starts again.
+  const port = freePort();
+  return {
+    port,
+    env: {
+      STRIPE_API_URL: `http://127.0.0.1:${port}`,
+      STRIPE_SECRET_KEY: secrets.stripe_secret_key,
+      STRIPE_WEBHOOK_SECRET: secrets.stripe_webhook_secret,
+    },
+  };
+}
+
+const MINUTE_MS = 60_000;
+
+/** Stands in for pg_cron and pg_net: calls every minute what private.schedule_jobs() schedules. */
+function startCron({ url, secret_key }: StackFile): () => void {
+  const timer = setInterval(() => {
+    fetch(`${url}/functions/v1/auto-top-up/run`, {
+      method: "POST",
+      headers: { apikey: secret_key },
+    })
+      .then((response) => response.body?.cancel())
+      // Told in the functions' log; the next minute comes.
+      .catch(() => undefined);
+  }, MINUTE_MS);
+  return () => clearInterval(timer);
 }
 
 /**
@@ -78,16 +125,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const secrets = await loadSecrets(data);
   const parts: Parts = {};
   const log = (name: string) => join(data, `${name}.log`);
-  const origin = (part: "api" | "functions") => {
+  const origin = (part: "api" | "functions" | "stripe") => {
     const server = parts[part]?.current();
     return server && `http://127.0.0.1:${server.port}`;
   };
 
+  const stripe = chooseStripe(secrets);
   const gateway = openGateway(options.port, {
     // Without its database it would answer every request with an opaque 500.
     api: () => parts.postgres?.current() && origin("api"),
     functions: () => origin("functions"),
     functionNames: new Set(Object.keys(config.functions)),
+    ...(stripe.port === undefined ? {} : { stripe: () => origin("stripe") }),
   });
   const url = `http://127.0.0.1:${gateway.addr.port}`;
   const databasePort = freePort();
@@ -96,6 +145,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     url,
     ...secrets,
     database_url: databaseUrl("postgres"),
+    ...(stripe.port === undefined ? {} : { stripe_api_url: `http://127.0.0.1:${stripe.port}` }),
     ...ACCOUNTS,
     processes: {},
   };
@@ -106,7 +156,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return written;
   };
   const noteProcesses = () => {
-    const running = (["postgres", "api", "functions"] as const).flatMap((name) => {
+    const running = (["postgres", "api", "functions", "stripe"] as const).flatMap((name) => {
       const part = parts[name]?.current();
       return part ? [[name, part.pid]] : [];
     });
@@ -147,23 +197,38 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       SUPABASE_SECRET_KEYS: JSON.stringify({ default: secrets.secret_key }),
       // Hosted projects publish public keys instead; a shared secret is all that lite signs with.
       JWT_SECRET: secrets.jwt_secret,
-      STRIPE_WEBHOOK_SECRET: secrets.stripe_webhook_secret,
+      ...stripe.env,
+      CHECKOUT_ORIGINS: [url, variable("CHECKOUT_ORIGINS") ?? []].flat().join(","),
     };
     const start = () => startServer("functions", env, log("functions"));
     parts.functions = await keepRunning("functions", start, changed);
   };
 
+  const startStripe = async () => {
+    const { port } = stripe;
+    if (port === undefined) return;
+    const env = {
+      ...stripe.env,
+      SUPABASE_URL: url,
+      STRIPE_STATE_FILE: join(data, "stripe.jsonl"),
+    };
+    const start = () => startServer("stripe", env, log("stripe"), port);
+    parts.stripe = await keepRunning("stripe", start, changed);
+  };
+
+  let stopCron = () => {};
   const stop = async () => {
+    stopCron();
     // Answers under way get a moment to finish.
     await Promise.race([gateway.shutdown(), delay(500)]);
-    await Promise.all([parts.api?.stop(), parts.functions?.stop()]);
+    await Promise.all([parts.api?.stop(), parts.functions?.stop(), parts.stripe?.stop()]);
     await parts.postgres?.stop();
     if (started) await writeFile({});
     lock.close();
   };
 
   try {
-    const starts = [startDatabase().then(startApi), startFunctions()];
+    const starts = [startDatabase().then(startApi), startFunctions(), startStripe()];
     // Stopping has to know of everything that did start.
     await Promise.allSettled(starts);
     await Promise.all(starts);
@@ -172,6 +237,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const demo = options.demo ? { demo: await addDemoContent(target) } : {};
     started = true;
     await noteProcesses();
+    stopCron = startCron(file);
     return { file, ...demo, stop };
   } catch (error) {
     await stop();
