@@ -8,9 +8,13 @@
  */
 import process from "node:process";
 import postgres from "postgres";
+import Stripe from "stripe";
 import { applyPrelude, migrate } from "./stack/migrate.ts";
 import { startPostgres } from "./stack/postgres.ts";
 import { makeDataFolder } from "./stack/spawn.ts";
+import { serveApi } from "./stack/stripe/api.ts";
+import { payCheckout } from "./stack/stripe/pay.ts";
+import { Store } from "./stack/stripe/store.ts";
 
 const CONNECTIONS = 8;
 const USERS = 1000;
@@ -62,6 +66,47 @@ async function seed(sql: postgres.Sql, users: number, rows: number): Promise<str
   return ids;
 }
 
+/** The event of a paid checkout, in the shape that Stripe sends; every call makes another payment, of some user. */
+async function checkouts(directory: string, user: () => string) {
+  const key = "sk_test_local_bench";
+  const world = {
+    store: new Store(`${directory}/stripe.jsonl`),
+    publicUrl: "http://localhost",
+    now: () => Math.floor(Date.now() / 1000),
+    request: { id: null, idempotency_key: null },
+  };
+  const client = new Stripe(key, {
+    httpClient: Stripe.createFetchHttpClient(async (input, init) => {
+      const request = new Request(input, init);
+      return serveApi(world, request, await request.text(), key);
+    }),
+  });
+  const price = { amount_cents: "1000", currency: "eur" };
+  const metadata = { kind: "tokens", user_id: "USER", tokens: "1200", ...price };
+  const session = await client.checkout.sessions.create({
+    mode: "payment",
+    success_url: "http://localhost/",
+    line_items: [{
+      quantity: 1,
+      price_data: { currency: "eur", unit_amount: 1000, product_data: { name: "Tokens" } },
+    }],
+    metadata,
+    payment_intent_data: { metadata },
+  });
+  const paid = payCheckout(world, session.id, "works", "someone@bench.test");
+  if (paid.outcome !== "paid") throw new Error(`The checkout is ${paid.outcome}`);
+  const event = world.store.all("event").find(({ type }) => type === "checkout.session.completed");
+  if (!event) throw new Error("There is no event of the checkout");
+  world.store.close();
+  const template = JSON.stringify(event);
+  const ids = [event.id, session.id, `${paid.session.payment_intent}`];
+  return () => {
+    const number = nextId();
+    const text = ids.reduce((text, id) => text.replaceAll(id, id + number), template);
+    return JSON.parse(text.replaceAll("USER", user()));
+  };
+}
+
 function operations(sql: postgres.Sql, user: () => string) {
   const charge = (id: string) =>
     sql`select * from charge_tokens(${user()}, 1, ${id}, actor => 'bench')`;
@@ -87,6 +132,7 @@ function operations(sql: postgres.Sql, user: () => string) {
 function makeCases(
   sql: postgres.Sql,
   users: { fresh: string[]; few: string; many: string },
+  handle: Case["run"],
 ): Case[] {
   const anyone = () => users.fresh[Math.floor(Math.random() * USERS)] ?? "";
   const one = users.fresh[0] ?? "";
@@ -113,6 +159,11 @@ function makeCases(
       run: all.batch,
     },
     { name: "balance", against: { name: "select by key", aim: 0.5 }, run: all.balance },
+    {
+      name: "stripe event, a purchase",
+      against: { name: "floor", aim: 0.15 },
+      run: handle,
+    },
   ];
   const [few, many] = [operations(sql, () => users.few), operations(sql, () => users.many)];
   for (const name of ["charge", "pair", "replay", "batch", "balance"] as const) {
@@ -200,9 +251,16 @@ try {
       balance_after bigint not null, created_at timestamptz not null default now()
     )`;
   await sql`insert into floor_accounts select user_id, ${TOKENS} from user_tokens`;
+  const nextCheckout = await checkouts(
+    directory,
+    () => fresh[Math.floor(Math.random() * USERS)] ?? "",
+  );
+  const handle = () => sql`select * from handle_stripe_event(${sql.json(nextCheckout())})`;
+  // Plans are made for a project that has sold before.
+  await Promise.all(Array.from({ length: 1000 }, handle));
   await admin`vacuum analyze`;
   await admin`checkpoint`;
-  const cases = makeCases(sql, { fresh, few, many });
+  const cases = makeCases(sql, { fresh, few, many }, handle);
   report(cases, await measure(cases));
   const problems = await sql`select * from verify_ledger()`;
   failed = problems.length > 0;

@@ -1,6 +1,11 @@
-/** `admin` is for admins and secret keys: access codes, bonuses, and why a balance is what it is. */
+/**
+ * `admin` is for admins and secret keys: access codes, bonuses, USD deposits, Stripe's events, and why a balance is what
+ * it is.
+ */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import type postgres from "postgres";
 import { call, ledgerTest, makeUser, signIn, signUp, stack } from "./harness.ts";
+import { delivered, standIn, stripe } from "./stripe-flows.ts";
 
 ledgerTest("an admin creates codes, sees them once, lists and revokes them", async () => {
   const { token, id: adminId } = await signIn(stack.admin);
@@ -141,4 +146,202 @@ ledgerTest("bad input to admin routes is 400 and names the field", async () => {
   for (const query of ["limit=0", "limit=201", "before=nonsense", "page=2"]) {
     equal((await call(`admin/access-codes?${query}`, { secret })).status, 400, query);
   }
+});
+
+/** Pays a session for a user whom Scrip doesn't know yet, and answers the event that waits for the operator. */
+async function payForNobody(sql: postgres.Sql, user_id: string) {
+  const customer = await stripe((client) => client.customers.create({ email: "n@example.test" }));
+  const metadata = {
+    kind: "tokens",
+    user_id,
+    tokens: "700",
+    amount_cents: "700",
+    currency: "eur",
+  };
+  const session = await stripe((client) =>
+    client.checkout.sessions.create({
+      mode: "payment",
+      customer: customer.id,
+      success_url: stack.url,
+      line_items: [{
+        quantity: 1,
+        price_data: { currency: "eur", unit_amount: 700, product_data: { name: "700 tokens" } },
+      }],
+      metadata,
+      payment_intent_data: { metadata },
+    })
+  );
+  await standIn(`sessions/${session.id}/pay`, {});
+  await delivered(customer.id);
+  const [event] = await sql<{ id: string; outcome: string }[]>`
+    select id, outcome from private.stripe_events
+    where object_id = ${session.id} and type = 'checkout.session.completed'`;
+  ok(event);
+  equal(event.outcome, "waiting");
+  return { event: event.id, customer: customer.id, session: session.id };
+}
+
+interface Listed {
+  id: string;
+  attention: string | null;
+}
+
+/** Reads Stripe's events page by page, as far as there are any. */
+async function listEvents(token: string, query: string, limit: number, most: number) {
+  const seen: Listed[] = [];
+  for (let next: string | null = "", pages = 0; next !== null && pages < most; pages++) {
+    const page: Awaited<ReturnType<typeof call>> = await call(
+      `admin/stripe-events?limit=${limit}${query}${next ? `&before=${next}` : ""}`,
+      { token },
+    );
+    equal(page.status, 200, JSON.stringify(page.body));
+    ok(page.body.data.length <= limit);
+    seen.push(...page.body.data);
+    next = page.body.next;
+  }
+  return seen;
+}
+
+ledgerTest("an admin sees which of Stripe's events need attention", async (sql) => {
+  const { token } = await signIn(stack.admin);
+  const nobody = crypto.randomUUID();
+  const { event, customer, session } = await payForNobody(sql, nobody);
+  const { data } = (await call("admin/stripe-events?needs_attention=true", { token })).body;
+  const mine = data.find(({ id }: Listed) => id === event);
+  const { occurred_at, created_at, ...rest } = mine;
+  deepEqual(rest, {
+    id: event,
+    type: "checkout.session.completed",
+    outcome: "waiting",
+    attention: `Unknown user ${nobody}`,
+    error: null,
+    user_id: null,
+    object_id: session,
+    livemode: false,
+  });
+  ok(Math.abs(Date.parse(occurred_at) - Date.now()) < 60_000);
+  ok(Math.abs(Date.parse(created_at) - Date.now()) < 60_000);
+
+  const [first] = (await call("admin/stripe-events?limit=1", { secret: true })).body.data;
+  ok(first);
+  const others = await sql<{ id: string }[]>`
+    select id from private.stripe_events where customer_id = ${customer}`;
+  const ids = new Set(others.map(({ id }) => id));
+  ok(ids.size > 3);
+  const own = (events: Listed[]) =>
+    events.map(({ id }) => id).filter((id) => ids.has(id)).toSorted();
+  const all = await listEvents(token, "", 2, 50);
+  equal(new Set(all.map(({ id }) => id)).size, all.length);
+  deepEqual(own(all), [...ids].toSorted());
+  const calm = await listEvents(token, "&needs_attention=false", 200, 2);
+  deepEqual(own(calm), [...ids].filter((id) => id !== event).toSorted());
+  ok(calm.every(({ attention }) => attention === null));
+  const alarming = await listEvents(token, "&needs_attention=true", 1, 20);
+  deepEqual(own(alarming), [event]);
+  ok(alarming.every(({ attention }) => attention !== null));
+});
+
+ledgerTest(
+  "an event is replayed once what it waited for is mended, and counts once",
+  async (sql) => {
+    const { token } = await signIn(stack.admin);
+    const id = crypto.randomUUID();
+    const { event } = await payForNobody(sql, id);
+    const replay = () => call(`admin/stripe-events/${event}/replay`, { method: "POST", token });
+    const early = await replay();
+    deepEqual([early.status, early.body], [200, {
+      event_id: event,
+      outcome: "waiting",
+      attention: `Unknown user ${id}`,
+    }]);
+    await sql`insert into auth.users (id, email) values (${id}, ${`${id}@load.test`})`;
+    const answers = await Promise.all(Array.from({ length: 10 }, replay));
+    for (const { status, body } of answers) {
+      deepEqual([status, body], [200, { event_id: event, outcome: "applied", attention: null }]);
+    }
+    const { body } = await call(`admin/users/${id}/explain`, { secret: true });
+    deepEqual(body.lines.map((l: Record<string, unknown>) => [l["source"], l["amount"]]), [
+      ["purchase", 700],
+      ["used", 0],
+      ["reserved", 0],
+    ]);
+  },
+);
+
+ledgerTest("Stripe's events are for admins; bad queries are 400, unknown events 404", async () => {
+  const user = await signUp();
+  const { token } = await signIn(stack.admin);
+  const unknown = await call("admin/stripe-events/evt_nothing/replay", { method: "POST", token });
+  deepEqual([unknown.status, unknown.body.code], [404, "stripe_event_not_found"]);
+  for (
+    const query of ["limit=0", "limit=201", "limit=x", "before=x", "needs_attention=1", "type=a"]
+  ) {
+    const answer = await call(`admin/stripe-events?${query}`, { token });
+    deepEqual([answer.status, answer.body.code], [400, "invalid_request"], query);
+  }
+  for (
+    const [path, method] of [
+      ["admin/stripe-events", "GET"],
+      ["admin/stripe-events/evt_nothing/replay", "POST"],
+    ] as const
+  ) {
+    equal((await call(path, { method, token: user.token })).status, 403);
+    equal((await call(path, { method })).status, 401);
+  }
+});
+
+ledgerTest("an admin deposits US dollars, at most once", async (sql) => {
+  const { token, id: adminId } = await signIn(stack.admin);
+  const user = await signUp();
+  const deposit = (change: Record<string, unknown> = {}) =>
+    call(`admin/users/${user.id}/usd-deposit`, {
+      token,
+      body: { amount: "25.000001", reason: "by invoice", operation_id: "invoice 7", ...change },
+    });
+  const first = await deposit();
+  equal(first.status, 200, JSON.stringify(first.body));
+  const { transaction_id, ...receipt } = first.body;
+  match(transaction_id, /^[0-9a-f-]{36}$/);
+  deepEqual(receipt, { amount: "25.000001", usd_balance: "25.000001", replayed: false });
+  deepEqual((await deposit()).body, { ...first.body, replayed: true });
+  for (const change of [{ amount: "25.01" }, { reason: "a gift" }]) {
+    const conflict = await deposit(change);
+    deepEqual([conflict.status, conflict.body.code], [409, "operation_id_reused"]);
+  }
+  const many = await Promise.all(
+    Array.from({ length: 10 }, () => deposit({ amount: 0.1, operation_id: "many" })),
+  );
+  equal(many.filter(({ body }) => body.replayed === false).length, 1);
+  const { data } = await user.client.from("usd_transactions")
+    .select("type, operation_id, description, actor").order("seq");
+  deepEqual(data, [
+    { type: "deposit", operation_id: "invoice 7", description: "by invoice", actor: adminId },
+    { type: "deposit", operation_id: "many", description: "by invoice", actor: adminId },
+  ]);
+  const balance = async () => (await sql`select usd_balance from get_usd_balance(${user.id})`)[0];
+  deepEqual(await balance(), { usd_balance: "25.100001" });
+
+  for (
+    const [field, values] of Object.entries({
+      amount: [0, "0", "0.0000001", "1000000.01", "-1", "1e3", "", null, true, {}],
+      reason: ["", "x".repeat(501), null, 7],
+      operation_id: ["", "x".repeat(256), null],
+      currency: ["usd"],
+    })
+  ) {
+    for (const value of values) {
+      const answer = await deposit({ operation_id: "bad", [field]: value });
+      deepEqual([answer.status, answer.body.code], [400, "invalid_request"], `${field} ${value}`);
+      ok(answer.body.message.startsWith(field), answer.body.message);
+    }
+  }
+  deepEqual(await balance(), { usd_balance: "25.100001" });
+
+  const path = `admin/users/${user.id}/usd-deposit`;
+  const body = { amount: "1.00", reason: "mine", operation_id: "mine" };
+  equal((await call(path, { token: user.token, body })).status, 403);
+  equal((await call(path, { body })).status, 401);
+  const unknown = await call(`admin/users/${crypto.randomUUID()}/usd-deposit`, { token, body });
+  deepEqual([unknown.status, unknown.body.code], [404, "user_not_found"]);
+  deepEqual(await balance(), { usd_balance: "25.100001" });
 });

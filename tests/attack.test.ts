@@ -16,20 +16,28 @@ import {
   stack,
   type TestUser,
 } from "./harness.ts";
+import { bodyOf, deliver, PACKAGES, parallel, post, sign, Till } from "./stripe-events.ts";
 
 /** What a user may read of their own. Everything else must stay empty or refused. */
 const OWN_ROWS = [
   "access_code_activations",
+  "auto_top_ups",
+  "purchases",
   "subscribers",
+  "subscriptions",
   "token_holds",
   "token_requests",
   "token_transactions",
+  "usd_balances",
+  "usd_transactions",
   "user_tokens",
 ];
+/** What everyone may read: what is for sale. */
+const FOR_SALE = ["subscription_plans", "token_packages"];
 /** What users may call over REST; row-level security leaves them their own rows. */
-const OPEN_FUNCTIONS = ["explain_balance", "get_token_balance"];
-/** The routes of the functions, and who may call them. */
-const ROUTES: [method: string, path: string, caller: "user" | "secret" | "admin"][] = [
+const OPEN_FUNCTIONS = ["explain_balance", "get_token_balance", "get_usd_balance"];
+/** The routes of the functions, and who may call them; Stripe by its signature alone. */
+const ROUTES: [method: string, path: string, caller: "user" | "secret" | "admin" | "stripe"][] = [
   ["GET", "credits/check/USER?amount=1", "secret"],
   ["GET", "credits/balance/USER", "secret"],
   ["POST", "credits/calculate", "secret"],
@@ -43,12 +51,28 @@ const ROUTES: [method: string, path: string, caller: "user" | "secret" | "admin"
   ["GET", "admin/access-codes", "admin"],
   ["POST", "admin/access-codes", "admin"],
   ["DELETE", "admin/access-codes/USER", "admin"],
+  ["GET", "admin/stripe-events", "admin"],
+  ["POST", "admin/stripe-events/evt_attack/replay", "admin"],
   ["POST", "admin/users/USER/bonus", "admin"],
+  ["POST", "admin/users/USER/usd-deposit", "admin"],
   ["GET", "admin/users/USER/explain", "admin"],
+  ["GET", "auto-top-up", "user"],
+  ["PUT", "auto-top-up", "user"],
+  ["POST", "auto-top-up/run", "secret"],
+  ["POST", "create-checkout", "user"],
   ["GET", "get-token-balance", "user"],
   ["POST", "get-token-balance", "user"],
+  ["POST", "stripe-webhook", "stripe"],
+  ["GET", "subscription", "user"],
+  ["GET", "subscription/transactions", "user"],
+  ["POST", "subscription/purchase", "user"],
+  ["POST", "subscription/portal", "user"],
+  ["POST", "subscription/update", "secret"],
   ["POST", "verify-and-activate-code", "user"],
 ];
+
+/** The routes that answer anyone. */
+const OPEN_ROUTES = ["GET subscription/plans"];
 
 interface Table {
   schema: string;
@@ -72,9 +96,8 @@ async function contents(sql: postgres.Sql): Promise<Record<string, string>> {
   return Object.fromEntries(
     await Promise.all(tables.map(async ({ schema, name }) => {
       const [row] = await sql`
-        select coalesce(md5(string_agg(t::text, ',' order by t::text)), '') as hash from ${
-        sql(schema)
-      }.${sql(name)} t`;
+        select concat_ws(' ', count(*), sum(hashtextextended(t::text, 0))) as hash
+        from ${sql(schema)}.${sql(name)} t`;
       return [`${schema}.${name}`, row?.["hash"]];
     })),
   );
@@ -110,6 +133,12 @@ async function makeVictim(sql: postgres.Sql): Promise<TestUser> {
   await sql`select charge_tokens(${victim.id}, 5, 'charge')`;
   await sql`select reserve_tokens(${victim.id}, 5, 'hold')`;
   await sql`insert into token_requests (user_id, amount) values (${victim.id}, 5)`;
+  await sql`select deposit_usd(${victim.id}, '5', 'deposit')`;
+  await sql`select set_auto_top_up(${victim.id}, false, 10, ${PACKAGES.starter.id}, 1000)`;
+  await sql`select change_subscription(${victim.id}, 'premium', 'subscription')`;
+  using till = new Till();
+  await till.buy(await till.buyer(victim.id));
+  await parallel(till.take(), 1, (event) => deliver(event));
   return victim;
 }
 
@@ -142,12 +171,16 @@ ledgerTest(
       for (const token of [undefined, attacker.token]) {
         const as = { schema, ...(token ? { token } : {}) };
         const who = `${schema}.${name} as ${token ? "another user" : "anon"}`;
-        deepEqual(await rowsOf(await rest(`${name}?${owner}`, as)), [], `read ${who}`);
         const all = await rowsOf(await rest(name, as));
-        ok(
-          all.every((r) => token && OWN_ROWS.includes(name) && r["user_id"] === attacker.id),
-          `read ${who}: ${JSON.stringify(all)}`,
-        );
+        if (FOR_SALE.includes(name)) {
+          ok(all.length > 0 && all.every((r) => r["active"] === true), `read ${who}`);
+        } else {
+          deepEqual(await rowsOf(await rest(`${name}?${owner}`, as)), [], `read ${who}`);
+          ok(
+            all.every((r) => token && OWN_ROWS.includes(name) && r["user_id"] === attacker.id),
+            `read ${who}: ${JSON.stringify(all)}`,
+          );
+        }
         const json = (body: unknown) => JSON.stringify(body);
         for (
           const [method, path, body] of [
@@ -226,8 +259,11 @@ ledgerTest(
           body: JSON.stringify(args),
           ...(token ? { token } : {}),
         });
-        if (token && OPEN_FUNCTIONS.includes(name)) deepEqual(await rowsOf(answer), [], name);
-        else {
+        if (token && OPEN_FUNCTIONS.includes(name)) {
+          // Who has no balance is answered the same.
+          const nothing = name === "get_usd_balance" ? [{ usd_balance: "0.00" }] : [];
+          deepEqual(await rowsOf(answer), nothing, name);
+        } else {
           ok(!answer.ok, `${schema}.${name} was answered ${answer.status}`);
           await answer.body?.cancel();
         }
@@ -236,6 +272,19 @@ ledgerTest(
     deepEqual(await contents(sql), before);
   },
 );
+
+Deno.test("every route of every function is among those attacked", async () => {
+  const functions = new URL("../functions/", import.meta.url);
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir(functions)) {
+    if (name === "_shared") continue;
+    const { routes } = await import(new URL(`${name}/routes.ts`, functions).href);
+    found.push(...Object.keys(routes).map((route) => route.replace(" /", ` ${name}/`)));
+  }
+  const plain = (route: string) => route.replace(/\?.*|\/$/, "").replace(/:\w+|USER|evt_\w+/g, "*");
+  const listed = [...ROUTES.map(([method, path]) => `${method} ${path}`), ...OPEN_ROUTES];
+  deepEqual(found.map(plain).sort(), listed.map(plain).sort());
+});
 
 ledgerTest("no route of a function obeys a caller who is not meant", async (sql) => {
   const victim = await makeVictim(sql);
@@ -264,15 +313,16 @@ ledgerTest("no route of a function obeys a caller who is not meant", async (sql)
     call(path.replace("USER", victim.id), {
       method,
       headers,
-      ...(method === "POST"
+      ...(method === "POST" || method === "PUT"
         ? { body: { user_id: victim.id, amount: 1, operation_id: crypto.randomUUID() } }
         : {}),
     });
   for (const [method, path, caller] of ROUTES) {
     for (const [who, headers] of Object.entries(strangers)) {
-      equal((await ask(method, path, headers)).status, 401, `${method} ${path} for ${who}`);
+      const status = caller === "stripe" ? 400 : 401;
+      equal((await ask(method, path, headers)).status, status, `${method} ${path} for ${who}`);
     }
-    if (caller === "user") continue;
+    if (caller === "user" || caller === "stripe") continue;
     const user = await ask(method, path, { authorization: `Bearer ${attacker.token}` });
     equal(user.status, 403, `${method} ${path} for a user`);
   }
@@ -294,6 +344,12 @@ ledgerTest(
         "subscribers",
         "token_requests",
         "access_codes",
+        "auto_top_ups",
+        "purchases",
+        "subscriptions",
+        "usd_balances",
+        "usd_transactions",
+        ...FOR_SALE,
       ]
     ) {
       for (const method of ["POST", "PATCH", "DELETE"]) {
@@ -309,3 +365,44 @@ ledgerTest(
     deepEqual(await contents(sql), before);
   },
 );
+
+ledgerTest("a buyer who edits requests by hand gets nothing that was not paid for", async (sql) => {
+  using till = new Till();
+  const user = await signUp();
+  const before = await contents(sql);
+  const order = { kind: "package", package_id: PACKAGES.starter.id };
+  const more: Record<string, unknown>[] = [
+    { tokens: 1_000_000 },
+    { amount_cents: 1 },
+    { price: 1 },
+    { quantity: -1 },
+    { user_id: crypto.randomUUID() },
+    { metadata: { tokens: "1000000" } },
+    { success_url: "https://elsewhere.test/" },
+    { package_id: `${PACKAGES.starter.id}' or true` },
+    { kind: "tokens", amount: "1" },
+    { kind: "top_up" },
+  ];
+  for (const edit of more) {
+    const { status, body } = await call("create-checkout", {
+      token: user.token,
+      body: { ...order, ...edit },
+    });
+    deepEqual([status, body.code], [400, "invalid_request"], JSON.stringify(edit));
+  }
+  for (const amount of ["0.49", "-5", "1e3", "NaN", "100000.01", "5.001"]) {
+    const body = { kind: "usd_deposit", amount };
+    const { status } = await call("create-checkout", { token: user.token, body });
+    equal(status, 400, `${amount}`);
+  }
+  const buyer = await till.buyer(user.id);
+  await till.buy(buyer, { ...PACKAGES.starter, tokens: 1_000_000 });
+  const [forged] = till.take("checkout.session.completed");
+  ok(forged);
+  const body = bodyOf(forged);
+  for (const secret of ["", stack.publishable_key, user.token, "whsec_guess"]) {
+    const signature = secret === "" ? undefined : await sign(body, secret);
+    equal((await post(body, signature)).status, 400);
+  }
+  deepEqual(await contents(sql), before);
+});

@@ -43,14 +43,14 @@ isOneToOne: false
                   ]
                 },"auto_top_ups": {
                   Row: {
-                    "created_at": string,"enabled": boolean,"monthly_cap_cents": number,"package_id": string,"stopped_at": string | null,"stopped_reason": string | null,"threshold": number,"user_id": string
+                    "created_at": string,"currency": string,"enabled": boolean,"monthly_cap_cents": number,"package_id": string,"price_cents": number,"stopped_at": string | null,"stopped_reason": string | null,"threshold": number,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "created_at"?: string,"enabled"?: boolean,"monthly_cap_cents": number,"package_id": string,"stopped_at"?: string | null,"stopped_reason"?: string | null,"threshold": number,"user_id": string
+                    "created_at"?: string,"currency": string,"enabled"?: boolean,"monthly_cap_cents": number,"package_id": string,"price_cents": number,"stopped_at"?: string | null,"stopped_reason"?: string | null,"threshold": number,"user_id": string
                   }
                   Update: {
-                    "created_at"?: string,"enabled"?: boolean,"monthly_cap_cents"?: number,"package_id"?: string,"stopped_at"?: string | null,"stopped_reason"?: string | null,"threshold"?: number,"user_id"?: string
+                    "created_at"?: string,"currency"?: string,"enabled"?: boolean,"monthly_cap_cents"?: number,"package_id"?: string,"price_cents"?: number,"stopped_at"?: string | null,"stopped_reason"?: string | null,"threshold"?: number,"user_id"?: string
                   }
                   Relationships: [
                     {

@@ -24,6 +24,7 @@ declare
 begin
   if (
     user_id is not null and amount between 1 and 9000000000000000 and length(operation_id) between 1 and 255
+    and not starts_with(operation_id, 'stripe:')
   ) is not true then
     perform private.check_amount(amount);
     perform private.check_operation(user_id, operation_id);

@@ -35,7 +35,11 @@ begin
     where i.user_id is not null
     group by i.user_id
     having bool_and(
-        coalesce(i.amount between 1 and 9000000000000000 and length(i.operation_id) between 1 and 255, false)
+        coalesce(
+          i.amount between 1 and 9000000000000000 and length(i.operation_id) between 1 and 255
+          and not starts_with(i.operation_id, 'stripe:'),
+          false
+        )
       )
       and count(*) = count(distinct i.operation_id)
       and not bool_or(exists (

@@ -14,6 +14,8 @@ begin
     perform private.raise_error('invalid_request', 'user_id is missing');
   elsif operation_id is null or length(operation_id) not between 1 and 255 then
     perform private.raise_error('invalid_request', 'operation_id must have 1 to 255 characters');
+  elsif starts_with(operation_id, 'stripe:') then
+    perform private.raise_error('invalid_request', 'operation_id must not begin with stripe:, which payments begin with');
   end if;
 end;
 $$;

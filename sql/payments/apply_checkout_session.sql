@@ -30,9 +30,9 @@ begin
     return private.effect('applied', v_user_id);
   elsif v_session ->> 'mode' = 'subscription' then -- granted by invoice.paid
     return private.effect('applied', v_user_id);
-  elsif v_session ->> 'mode' <> 'payment' then
+  elsif v_session ->> 'mode' is distinct from 'payment' then
     return private.effect('ignored', v_user_id);
-  elsif v_session ->> 'payment_status' = 'unpaid' then
+  elsif (v_session ->> 'payment_status' in ('paid', 'no_payment_required')) is not true then
     if exists ( -- its payment has come before it, in success or failure
       select 1 from private.stripe_events e
       where e.object_id = event.object_id

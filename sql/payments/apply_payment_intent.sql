@@ -14,6 +14,7 @@ declare
   v_metadata jsonb := v_intent -> 'metadata';
   v_user_id uuid := private.find_stripe_user(v_metadata, event.customer_id);
   v_top_up_id uuid;
+  v_effect private.stripe_effect;
 begin
   if v_metadata ->> 'kind' is distinct from 'top_up' then
     return private.effect('ignored');
@@ -30,11 +31,15 @@ begin
     );
     return private.effect('applied', v_user_id);
   end if;
-  update private.top_ups t set status = 'succeeded', reason = null where t.id = v_top_up_id;
-  return private.grant_purchase(
+  v_effect := private.grant_purchase(
     event, v_user_id, v_metadata, (v_intent ->> 'amount')::bigint, (v_intent ->> 'amount_received')::bigint,
     v_intent ->> 'currency'
   );
+  if v_effect.outcome <> 'applied' then -- paid, but not credited: buying again would not help
+    perform public.fail_auto_top_up(v_top_up_id, 'A payment could not be credited yet; the operator is told');
+  end if;
+  update private.top_ups t set status = 'succeeded', reason = null where t.id = v_top_up_id;
+  return v_effect;
 end;
 $$;
 

@@ -23,8 +23,11 @@ begin
     return private.effect('ignored');
   end if;
   v_user_id := private.settle_purchase(v_stripe_id, event.id);
+  if v_user_id is null and event.payment_intent_id is not null then -- an invoice for a one-time payment
+    v_user_id := private.settle_purchase(event.payment_intent_id, event.id);
+  end if;
   if v_user_id is null then
-    return private.effect('waiting', event.user_id, waits_for => v_stripe_id);
+    return private.effect('waiting', event.user_id, waits_for => coalesce(event.payment_intent_id, v_stripe_id));
   elsif not exists (select 1 from public.user_tokens u where u.user_id = v_user_id) then
     return private.effect('applied', v_user_id, attention => 'The user is deleted: nothing could be taken back');
   end if;

@@ -6,6 +6,8 @@ create table public.auto_top_ups (
   enabled boolean not null default false,
   threshold bigint not null,
   package_id uuid not null,
+  price_cents bigint not null,
+  currency text not null,
   monthly_cap_cents bigint not null,
   stopped_reason text,
   stopped_at timestamptz,
@@ -22,10 +24,12 @@ create index auto_top_ups_enabled_idx on public.auto_top_ups (user_id) where ena
 
 comment on table public.auto_top_ups is 'Who wants a package bought whenever the balance falls below a threshold.';
 comment on column public.auto_top_ups.user_id is 'The user.';
-comment on column public.auto_top_ups.enabled is 'Whether it is on; off after a decline.';
+comment on column public.auto_top_ups.enabled is 'Whether it is on; off after a decline, a refund, or when the package got dearer.';
 comment on column public.auto_top_ups.threshold is 'Buy when fewer tokens than this remain.';
 comment on column public.auto_top_ups.package_id is 'What to buy.';
-comment on column public.auto_top_ups.monthly_cap_cents is 'At most this much in a calendar month (UTC), in the smallest unit of the package''s currency.';
+comment on column public.auto_top_ups.price_cents is 'What the package cost when the user agreed; a higher price is not charged.';
+comment on column public.auto_top_ups.currency is 'In which currency.';
+comment on column public.auto_top_ups.monthly_cap_cents is 'At most this much in a calendar month (UTC), in the smallest unit of the currency.';
 comment on column public.auto_top_ups.stopped_reason is 'Why it was switched off, for the user to read; null when the user did it.';
 comment on column public.auto_top_ups.stopped_at is 'When it was switched off because of a decline.';
 comment on column public.auto_top_ups.created_at is 'When the user first set it up.';

@@ -23,14 +23,31 @@ as $$
 begin
   -- One at a time: what others claimed, and what it cost, is then seen.
   perform pg_advisory_xact_lock(hashtextextended('claim_auto_top_ups', 1));
-  perform public.fail_auto_top_up(t.id, 'Whether the payment went through is not known; see your card statement')
-  from private.top_ups t
-  where t.status = 'in_flight' and t.created_at < now() - interval '23 hours';
+  with given_up as ( -- perhaps paid: they go on counting against the cap
+    update private.top_ups t
+    set status = 'unknown', reason = 'Whether the payment went through is not known; see your card statement'
+    where t.status = 'in_flight' and t.created_at < now() - interval '23 hours'
+    returning t.user_id, t.reason
+  )
+  update public.auto_top_ups a
+  set enabled = false, stopped_reason = g.reason, stopped_at = now()
+  from given_up g
+  where a.user_id = g.user_id;
+
+  update public.auto_top_ups a
+  set
+    enabled = false,
+    stopped_reason = 'The package is no longer for sale at the price agreed; switch auto top-up on again to accept its terms',
+    stopped_at = now()
+  from public.token_packages p
+  where a.enabled
+    and p.id = a.package_id
+    and not (p.active and p.currency = a.currency and p.price_cents <= a.price_cents);
 
   insert into private.top_ups (user_id, package_id, description, amount_cents, currency, tokens, claimed_at)
   select a.user_id, p.id, p.name, p.price_cents, p.currency, p.tokens_granted, '-infinity'
   from public.auto_top_ups a
-  join public.token_packages p on p.id = a.package_id and p.active
+  join public.token_packages p on p.id = a.package_id
   join public.user_tokens u on u.user_id = a.user_id
   join private.stripe_customers c on c.user_id = a.user_id
   where a.enabled
@@ -50,6 +67,7 @@ begin
         select due.id
         from private.top_ups due
         where due.status = 'in_flight' and due.claimed_at < now() - interval '2 minutes'
+          and exists (select 1 from public.user_tokens u where u.user_id = due.user_id)
         order by due.created_at
         limit max_count
         for update skip locked

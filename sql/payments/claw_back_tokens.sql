@@ -5,7 +5,7 @@
 -- Called by  settle_purchase
 
 create or replace function private.claw_back_tokens(purchase public.purchases, amount bigint, event_id text)
-returns void
+returns boolean
 language plpgsql
 volatile
 set search_path = ''
@@ -16,15 +16,15 @@ declare
   v_part record;
 begin
   if amount = 0 then
-    return;
+    return true;
   end if;
-  perform private.lock_user(purchase.user_id);
+  perform private.lock_account(purchase.user_id);
   select u.tokens_purchased into v_purchased
   from public.user_tokens u
   where u.user_id = purchase.user_id
   for update;
   if not found then
-    return;
+    return false;
   end if;
   v_from_purchased := least(amount, v_purchased);
   for v_part in
@@ -47,6 +47,7 @@ begin
       purchase.stripe_id, purchase.description, jsonb_build_object('purchase_id', purchase.id), 'stripe'
     );
   end loop;
+  return true;
 end;
 $$;
 

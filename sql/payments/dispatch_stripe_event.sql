@@ -15,11 +15,11 @@ begin
     ) then private.apply_checkout_session(event)
     when event.type in ('payment_intent.succeeded', 'payment_intent.payment_failed', 'payment_intent.canceled')
       then private.apply_payment_intent(event)
-    when event.type = 'invoice.paid' then private.apply_invoice(event)
+    when event.type = 'invoice.paid' then private.apply_waiting_invoices(event, private.apply_invoice(event))
     when event.type in (
       'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted',
       'invoice.payment_failed'
-    ) then private.settle_subscription(event.subscription_id)
+    ) then private.apply_waiting_invoices(event, private.settle_subscription(event.subscription_id))
     when event.type in (
       'refund.created', 'refund.updated', 'refund.failed', 'charge.refunded', 'charge.refund.updated',
       'charge.dispute.created', 'charge.dispute.updated', 'charge.dispute.closed',

@@ -9,11 +9,13 @@ create or replace function private.effect(
   attention text default null
 )
 returns private.stripe_effect
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select row(outcome, waits_for, attention, user_id)::private.stripe_effect
+begin
+  return row(outcome, waits_for, attention, user_id)::private.stripe_effect;
+end;
 $$;
 
 comment on function private.effect is 'Makes a stripe_effect.';

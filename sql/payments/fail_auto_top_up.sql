@@ -15,7 +15,7 @@ declare
 begin
   update private.top_ups t
   set status = 'failed', reason = left(fail_auto_top_up.reason, 500)
-  where t.id = top_up_id and t.status = 'in_flight'
+  where t.id = top_up_id and t.status in ('in_flight', 'unknown')
   returning t.user_id into v_user_id;
   stopped := found;
   update public.auto_top_ups a

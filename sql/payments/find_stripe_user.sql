@@ -5,17 +5,21 @@
 
 create or replace function private.find_stripe_user(metadata jsonb, customer_id text)
 returns uuid
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select u.user_id
-  from public.user_tokens u
-  where u.user_id = case
-    when metadata ->> 'user_id' is null
-      then (select c.user_id from private.stripe_customers c where c.stripe_customer_id = customer_id)
-    when pg_input_is_valid(metadata ->> 'user_id', 'uuid') then (metadata ->> 'user_id')::uuid
-  end
+declare
+  v_user_id uuid;
+begin
+  if metadata ->> 'user_id' is null then
+    select c.user_id into v_user_id from private.stripe_customers c where c.stripe_customer_id = customer_id;
+  elsif pg_input_is_valid(metadata ->> 'user_id', 'uuid') then
+    v_user_id := metadata ->> 'user_id';
+  end if;
+  select u.user_id into v_user_id from public.user_tokens u where u.user_id = v_user_id;
+  return v_user_id;
+end;
 $$;
 
 comment on function private.find_stripe_user is 'Whose a Stripe object is; null for an unknown user.';

@@ -21,13 +21,12 @@ security definer -- top_ups is private
 set search_path = ''
 as $$
   select
-    coalesce(a.enabled, false), a.threshold, a.package_id, a.monthly_cap_cents, p.currency,
-    private.top_up_spent_cents(get_auto_top_up.user_id, p.currency),
+    coalesce(a.enabled, false), a.threshold, a.package_id, a.monthly_cap_cents, a.currency,
+    private.top_up_spent_cents(get_auto_top_up.user_id, a.currency),
     exists (select 1 from private.top_ups t where t.user_id = get_auto_top_up.user_id and t.status = 'in_flight'),
     a.stopped_reason, a.stopped_at
   from (select 1) one
   left join public.auto_top_ups a on a.user_id = get_auto_top_up.user_id
-  left join public.token_packages p on p.id = a.package_id
 $$;
 
 comment on function public.get_auto_top_up is 'A user''s auto top-up: what is set, spent, and why it stopped.';

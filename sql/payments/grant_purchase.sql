@@ -36,7 +36,7 @@ begin
     v_purchase.usd_granted := v_price_cents / 100.0;
     v_currency := 'usd';
   end if;
-  if v_price_cents is null or v_price_cents = 0
+  if v_price_cents is null or v_price_cents = 0 or subtotal_cents is null or paid_cents is null
     or pg_input_is_valid(metadata ->> 'kind', 'public.purchase_kind') is not true
     or v_purchase.tokens_granted = 0 and v_purchase.usd_granted = 0
   then
@@ -69,7 +69,7 @@ begin
   v_purchase.stripe_checkout_session_id := case when event.type like 'checkout.%' then event.object_id end;
   v_purchase.paid_at := event.occurred_at;
   v_purchase.created_at := now();
-  perform private.record_stripe_purchase(v_purchase, event.id);
+  v_attention := coalesce(private.record_stripe_purchase(v_purchase, event.id), v_attention);
   return private.effect('applied', user_id, attention => v_attention);
 end;
 $$;

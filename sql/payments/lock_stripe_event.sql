@@ -12,6 +12,7 @@ set search_path = ''
 as $$
 begin
   perform private.lock_stripe_object(event.payment_intent_id);
+  perform private.lock_stripe_object(event.subscription_id); -- before the invoice: see apply_waiting_invoices
   perform private.lock_stripe_object(
     coalesce(event.invoice_id, (
       select e.invoice_id
@@ -20,7 +21,6 @@ begin
       limit 1
     ))
   );
-  perform private.lock_stripe_object(event.subscription_id);
 end;
 $$;
 

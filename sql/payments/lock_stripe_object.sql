@@ -1,5 +1,5 @@
 -- Makes the events of one payment, invoice or subscription wait for one another until the transaction ends. Locks are
--- taken in this order: payment intent, invoice, subscription, then the user's queue. Null locks nothing.
+-- taken in this order: payment intent, subscription, invoice, then the user's queue. Null locks nothing.
 --
 -- Called by  lock_stripe_event
 

@@ -4,11 +4,13 @@
 
 create or replace function private.metadata_amount(metadata jsonb, key text)
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select case when metadata ->> key ~ '^[0-9]{1,15}$' then (metadata ->> key)::bigint end
+begin
+  return case when metadata ->> key ~ '^[0-9]{1,15}$' then (metadata ->> key)::bigint end;
+end;
 $$;
 
 comment on function private.metadata_amount is 'A whole number that create-checkout wrote into metadata.';

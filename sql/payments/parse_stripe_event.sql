@@ -16,7 +16,7 @@ declare
   v_row private.stripe_events;
 begin
   if (
-    event ->> 'object' = 'event' and event ->> 'id' ~ '^[A-Za-z0-9_]{1,255}$' and length(event ->> 'type') <= 255
+    event ->> 'object' = 'event' and length(event ->> 'id') between 1 and 255 and length(event ->> 'type') between 1 and 255
     and jsonb_typeof(event -> 'created') = 'number' and jsonb_typeof(event -> 'livemode') = 'boolean'
     and jsonb_typeof(v_object) = 'object'
   ) is not true then

@@ -58,7 +58,12 @@ begin
     select p.* into v_plan from public.subscription_plans p where p.tier = quote_checkout.tier and p.active;
     if not found then
       perform private.raise_error('plan_not_found', format('There is no plan %s on offer', tier));
-    elsif v_current.stripe_subscription_id is not null then
+    elsif exists ( -- in force or not: it could be paid again
+      select 1 from public.subscriptions s
+      where s.user_id = quote_checkout.user_id
+        and s.stripe_subscription_id is not null
+        and s.status in ('trialing', 'active', 'past_due', 'unpaid', 'paused')
+    ) then
       perform private.raise_error(
         'already_subscribed', 'The user has a subscription already', hint => 'Change it in subscription/portal.'
       );
@@ -78,6 +83,9 @@ begin
     price_currency := lower(currency);
     if price_currency <> all (coalesce((select s.purchase_currencies from public.settings s), '{eur,usd}')) is not false then
       perform private.raise_error('invalid_request', format('currency %s is not taken', coalesce(currency, 'null')));
+    end if;
+    if v_amount * private.minor_units(price_currency) % 1 <> 0 then
+      perform private.raise_error('invalid_request', format('amount %s has more decimals than %s', amount, currency));
     end if;
     amount_cents := v_amount * private.minor_units(price_currency);
     tokens := floor(

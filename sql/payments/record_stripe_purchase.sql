@@ -5,7 +5,7 @@
 -- Raises     balance_limit_exceeded
 
 create or replace function private.record_stripe_purchase(purchase public.purchases, event_id text)
-returns void
+returns text
 language plpgsql
 volatile
 set search_path = ''
@@ -14,8 +14,15 @@ declare
   v_type public.token_transaction_type := case purchase.kind when 'subscription' then 'subscription' else 'purchase' end;
   v_operation_id text := 'stripe:' || purchase.stripe_id;
   v_metadata jsonb := jsonb_build_object('purchase_id', purchase.id);
+  v_other uuid;
 begin
-  perform private.lock_user(purchase.user_id);
+  select p.user_id into v_other
+  from public.purchases p
+  where p.stripe_id = purchase.stripe_id and p.user_id <> purchase.user_id;
+  if found then
+    return format('Granted to user %s already', v_other);
+  end if;
+  perform private.lock_account(purchase.user_id);
   perform set_config('scrip.posting', 'on', true);
   insert into public.purchases select purchase.* on conflict on constraint purchases_stripe_id_key do nothing;
   if found and purchase.tokens_granted > 0 then
@@ -32,6 +39,7 @@ begin
   end if;
   perform set_config('scrip.posting', '', true);
   perform private.settle_purchase(purchase.stripe_id, event_id);
+  return null;
 end;
 $$;
 

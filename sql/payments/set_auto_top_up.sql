@@ -17,7 +17,7 @@ security definer -- callers hold no DML on auto_top_ups; this is the door
 set search_path = ''
 as $$
 declare
-  v_price_cents bigint;
+  v_package public.token_packages;
 begin
   if (threshold between 1 and 1000000000000 and monthly_cap_cents between 50 and 99999999 and enabled is not null)
     is not true
@@ -28,26 +28,30 @@ begin
   elsif not exists (select 1 from public.user_tokens u where u.user_id = set_auto_top_up.user_id) then
     perform private.raise_user_not_found(user_id);
   end if;
-  select p.price_cents into v_price_cents
+  select p.* into v_package
   from public.token_packages p
   where p.id = set_auto_top_up.package_id and p.active;
   if not found then
     perform private.raise_error('package_not_found', format('There is no package %s for sale', package_id));
-  elsif v_price_cents > monthly_cap_cents then
+  elsif v_package.price_cents > monthly_cap_cents then
     perform private.raise_error('invalid_request', format(
-      'monthly_cap_cents must cover the package: it costs %s, the cap is %s', v_price_cents, monthly_cap_cents
+      'monthly_cap_cents must cover the package: it costs %s, the cap is %s', v_package.price_cents, monthly_cap_cents
     ));
   end if;
-  insert into public.auto_top_ups as a (user_id, enabled, threshold, package_id, monthly_cap_cents)
+  insert into public.auto_top_ups as a (
+    user_id, enabled, threshold, package_id, price_cents, currency, monthly_cap_cents
+  )
   values (
     set_auto_top_up.user_id, set_auto_top_up.enabled, set_auto_top_up.threshold, set_auto_top_up.package_id,
-    set_auto_top_up.monthly_cap_cents
+    v_package.price_cents, v_package.currency, set_auto_top_up.monthly_cap_cents
   )
   on conflict on constraint auto_top_ups_pkey do update
   set
     enabled = excluded.enabled,
     threshold = excluded.threshold,
     package_id = excluded.package_id,
+    price_cents = excluded.price_cents,
+    currency = excluded.currency,
     monthly_cap_cents = excluded.monthly_cap_cents,
     stopped_reason = null,
     stopped_at = null;

@@ -44,7 +44,16 @@ begin
     return v_purchase.user_id;
   end if;
 
-  perform private.claw_back_tokens(v_purchase, v_tokens - v_purchase.tokens_clawed_back, event_id);
+  if not private.claw_back_tokens(v_purchase, v_tokens - v_purchase.tokens_clawed_back, event_id)
+    and exists (select 1 from auth.users u where u.id = v_purchase.user_id) -- the row alone is deleted, by hand
+  then
+    v_tokens := v_purchase.tokens_clawed_back;
+  end if;
+  if v_purchase.kind = 'top_up' and v_tokens > v_purchase.tokens_clawed_back then
+    update public.auto_top_ups a
+    set enabled = false, stopped_reason = 'A payment was refunded or disputed', stopped_at = now()
+    where a.user_id = v_purchase.user_id and a.enabled;
+  end if;
   if v_usd <> v_purchase.usd_clawed_back
     and exists (select 1 from auth.users u where u.id = v_purchase.user_id)
   then

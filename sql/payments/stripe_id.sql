@@ -2,11 +2,13 @@
 
 create or replace function private.stripe_id(reference jsonb)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select case jsonb_typeof(reference) when 'string' then reference #>> '{}' when 'object' then reference ->> 'id' end
+begin
+  return case jsonb_typeof(reference) when 'string' then reference #>> '{}' when 'object' then reference ->> 'id' end;
+end;
 $$;
 
 comment on function private.stripe_id is 'The id of a Stripe object that another refers to.';

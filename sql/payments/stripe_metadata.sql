@@ -3,11 +3,12 @@
 
 create or replace function private.stripe_metadata(object jsonb)
 returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select coalesce(
+begin
+  return coalesce(
     case object ->> 'object'
       when 'invoice' then coalesce(
         object #> '{parent,subscription_details,metadata}',
@@ -16,7 +17,8 @@ as $$
       else object -> 'metadata'
     end,
     '{}'
-  )
+  );
+end;
 $$;
 
 comment on function private.stripe_metadata is 'What create-checkout wrote on a Stripe object.';

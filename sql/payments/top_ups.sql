@@ -14,7 +14,7 @@ create table private.top_ups (
   claimed_at timestamptz not null default now(),
   created_at timestamptz not null default now(),
   constraint top_ups_pkey primary key (id),
-  constraint top_ups_status_check check (status in ('in_flight', 'succeeded', 'failed'))
+  constraint top_ups_status_check check (status in ('in_flight', 'succeeded', 'failed', 'unknown'))
 );
 
 create unique index top_ups_in_flight_key on private.top_ups (user_id) where status = 'in_flight';
@@ -28,7 +28,7 @@ comment on column private.top_ups.description is 'The name of the package.';
 comment on column private.top_ups.amount_cents is 'Its price when the attempt was made.';
 comment on column private.top_ups.currency is 'ISO 4217, in lower case.';
 comment on column private.top_ups.tokens is 'What it gives.';
-comment on column private.top_ups.status is 'in_flight, succeeded or failed.';
+comment on column private.top_ups.status is 'in_flight, succeeded, failed, or unknown: given up, and perhaps paid.';
 comment on column private.top_ups.reason is 'Why it failed.';
 comment on column private.top_ups.claimed_at is 'When it was last handed to a worker.';
 comment on column private.top_ups.created_at is 'When it was made.';

@@ -25,8 +25,7 @@ begin
   end if;
   select l.* into v_line
   from private.invoice_lines(v_invoice) l
-  where l.amount_cents >= 0
-  order by l.is_proration, l.amount_cents desc
+  order by l.is_proration, l.period_start desc, l.amount_cents desc
   limit 1;
   select p.* into v_plan from public.subscription_plans p where p.tier = v_line.tier;
   if v_plan.tier is null and v_metadata ->> 'kind' is null then
@@ -41,8 +40,15 @@ begin
     ));
   end if;
 
+  if (v_invoice #>> '{lines,has_more}')::boolean then
+    return private.effect('waiting', v_user_id, attention => 'The invoice has more lines than the event: grant its credits by hand');
+  end if;
   perform private.settle_subscription(event.subscription_id);
-  v_upgrade_credits := private.upgrade_credits(event.subscription_id, v_invoice);
+  perform private.lock_account(v_user_id); -- two subscriptions must not both find that the user had no bonus yet
+  v_upgrade_credits := private.upgrade_credits(v_user_id, event.subscription_id, v_invoice);
+  if v_upgrade_credits is null then -- how long the period is, another event will tell
+    return private.effect('waiting', v_user_id, waits_for => event.subscription_id);
+  end if;
   if not v_line.is_proration then
     v_grant := private.grant_of_period(
       v_user_id, event, v_plan, v_line.amount_cents, v_line.period_start, private.metadata_amount(
@@ -76,7 +82,7 @@ begin
   v_purchase.period_end := v_line.period_end;
   v_purchase.paid_at := event.occurred_at;
   v_purchase.created_at := now();
-  perform private.record_stripe_purchase(v_purchase, event.id);
+  v_grant.attention := coalesce(private.record_stripe_purchase(v_purchase, event.id), v_grant.attention);
   return private.effect('applied', v_user_id, attention => v_grant.attention);
 end;
 $$;

@@ -39,7 +39,7 @@ declare
   v_row public.token_transactions;
 begin
   perform private.check_operation(user_id, operation_id);
-  perform private.lock_user(user_id);
+  perform private.lock_account(user_id);
   select p.* into v_plan from public.subscription_plans p where p.tier = change_subscription.tier;
   select (c.subscription).*, (c.plan).tier as plan_tier, (c.plan).monthly_cost, (c.plan).credits_included
   into v_current
@@ -71,7 +71,10 @@ begin
     return next;
     return;
   end if;
-  perform private.claim_operation(user_id, operation_id, 'subscription', null, null, null, null);
+  v_row := private.claim_operation(user_id, operation_id, 'subscription', null, null, null, null);
+  if v_row.id is not null then -- another operation's
+    perform private.raise_operation_id_reused(operation_id);
+  end if;
   if v_plan.active is not true then
     perform private.raise_error('plan_not_found', format('There is no plan %s on offer', coalesce(tier, 'without a name')));
   elsif not exists (select 1 from public.user_tokens u where u.user_id = change_subscription.user_id) then
@@ -83,7 +86,13 @@ begin
   if v_current.id is null then
     action := 'started';
     tokens_granted := v_plan.credits_included + case
-      when exists (select 1 from public.subscriptions s where s.user_id = change_subscription.user_id) then 0
+      when exists (
+        select 1 from private.subscription_changes c
+        where c.user_id = change_subscription.user_id and c.action = 'started'
+        union all
+        select 1 from public.purchases p
+        where p.user_id = change_subscription.user_id and p.granted_period_start is not null
+      ) then 0
       else v_plan.bonus_credits
     end;
   elsif v_current.tier = v_plan.tier then

@@ -24,6 +24,7 @@ as $$
             and paid.stripe_subscription_id = s.stripe_subscription_id
             and paid.tier = p.tier
             and paid.period_end > now()
+            and (paid.amount_cents = 0 or paid.refunded_cents + paid.disputed_cents < paid.amount_cents)
         )
   where s.user_id = current_subscription.user_id
     and case s.status

@@ -17,7 +17,7 @@ stable
 set search_path = ''
 as $$
 declare
-  v_price_cents numeric := coalesce(sold_for_cents, plan.monthly_cost * private.minor_units(plan.currency));
+  v_price_cents numeric := coalesce(nullif(sold_for_cents, 0), plan.monthly_cost * private.minor_units(plan.currency));
   v_credits bigint := plan.credits_included;
   v_other text;
 begin
@@ -35,6 +35,9 @@ begin
     where p.user_id = grant_of_period.user_id
       and p.granted_period_start is not null
       and p.stripe_invoice_id <> event.object_id
+  ) and not exists (
+    select 1 from private.subscription_changes c
+    where c.user_id = grant_of_period.user_id and c.action = 'started'
   ) then
     v_credits := v_credits + plan.bonus_credits;
   end if;

@@ -30,6 +30,7 @@ as $$
         j.line ->> 'proration',
         'false'
       )::boolean as is_proration,
+      coalesce(j.line #>> '{parent,type}' = 'invoice_item_details', j.line ->> 'type' = 'invoiceitem', false) as is_item,
       coalesce(j.line #>> '{pricing,price_details,product}', private.stripe_id(j.line #> '{price,product}')) as product
     from jsonb_path_query(invoice, 'lax $.lines.data[*]') j (line)
   ) l
@@ -38,6 +39,7 @@ as $$
       or not l.is_proration
         and p.tier = private.stripe_metadata(invoice) ->> 'tier'
         and not exists (select 1 from public.subscription_plans o where o.stripe_product_id = l.product)
+  where l.is_proration or not l.is_item -- what an operator adds to an invoice is no period of a plan
 $$;
 
 comment on function private.invoice_lines is 'The lines of an invoice that are for a plan.';

@@ -89,7 +89,13 @@ begin
     stripe_item_id = excluded.stripe_item_id;
   update private.stripe_events e
   set outcome = 'applied', waits_for = null, user_id = v_user_id
-  where e.waits_for = settle_subscription.stripe_subscription_id;
+  where e.waits_for = settle_subscription.stripe_subscription_id and e.type <> 'invoice.paid'; -- see apply_waiting_invoices
+  -- The subscription may have been another user's: whoever has it now has it alone.
+  update public.subscriptions s
+  set status = 'canceled'
+  where s.stripe_subscription_id = settle_subscription.stripe_subscription_id
+    and s.user_id <> v_user_id
+    and s.status <> 'canceled';
 
   return private.effect('applied', v_user_id, attention => case
     when v_object ->> 'status' in ('active', 'trialing', 'past_due') and exists (

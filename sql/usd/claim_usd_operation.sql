@@ -23,7 +23,7 @@ declare
   v_first public.usd_transactions;
 begin
   perform private.check_operation(user_id, operation_id);
-  perform private.lock_user(user_id);
+  perform private.lock_account(user_id);
 
   select t.* into v_first
   from public.usd_transactions t

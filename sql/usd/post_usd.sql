@@ -32,7 +32,7 @@ begin
       )
     );
   end if;
-  perform private.lock_user(user_id);
+  perform private.lock_account(user_id);
 
   loop
     perform set_config('scrip.posting', 'on', true);

@@ -10,11 +10,6 @@ select pg_temp.new_user('ben', 10);
 
 -- The worked examples of the design
 
-create function pg_temp.remaining(name text)
-returns bigint
-language sql
-as $$select b.remaining from public.get_token_balance(pg_temp.id(remaining.name)) b$$;
-
 select is(pg_temp.remaining('ann'), 0::bigint, 'a new user has 0, whatever the sign-up entitlement');
 select add_tokens(pg_temp.id('ann'), 2500, 'purchase', 'package');
 select is(pg_temp.remaining('ann'), 2500::bigint, '2500 purchased are 2500');

@@ -3,10 +3,11 @@
 
 begin;
 
-select plan(60);
+select plan(65);
 
 select pg_temp.new_user('ann', 100);
 select charge_tokens(pg_temp.id('ann'), 10, 'charge');
+select pg_temp.new_plans();
 
 create function pg_temp.insertion()
 returns text
@@ -100,7 +101,18 @@ from (
     (17, $$update user_tokens set tokens_purchased = 200 where user_id = pg_temp.id('ann')$$),
     (18, $$update subscribers set earned_tokens = 10 where user_id = pg_temp.id('ann')$$),
     (19, $$insert into token_requests (user_id, amount, status) values (pg_temp.id('ann'), 1, 'approved')$$),
-    (20, $$insert into token_holds (user_id, operation_id, amount) values (pg_temp.id('ann'), 'op-11', 1)$$)
+    (20, $$insert into token_holds (user_id, operation_id, amount) values (pg_temp.id('ann'), 'op-11', 1)$$),
+    (
+      21,
+      $$select pg_temp.send('evt_1', 'checkout.session.completed', pg_temp.session('cs_1', 'pi_1', pg_temp.offer('ann')))$$
+    ),
+    (
+      22,
+      $$select pg_temp.send('evt_2', 'checkout.session.completed', pg_temp.session('cs_1', 'pi_1', pg_temp.offer('ann')))$$
+    ),
+    (23, $$select pg_temp.send('evt_3', 'refund.created', pg_temp.refund('re_1', 'pi_1', 300))$$),
+    (24, $$select replay_stripe_event('evt_3')$$),
+    (25, $$select change_subscription(pg_temp.id('ann'), 'basic', 'op-12')$$)
 ) o (step, statement);
 
 -- Truncation of what balances depend on

@@ -22,11 +22,11 @@ CREATE TABLE "private"."subscription_changes" ("user_id" uuid NOT NULL, "operati
 
 ALTER TABLE "private"."subscription_changes" ENABLE ROW LEVEL SECURITY;
 
-CREATE TABLE "private"."top_ups" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "user_id" uuid NOT NULL, "package_id" uuid NOT NULL, "description" text NOT NULL, "amount_cents" bigint NOT NULL, "currency" text NOT NULL, "tokens" bigint NOT NULL, "status" text NOT NULL DEFAULT 'in_flight'::text, "reason" text, "claimed_at" timestamp with time zone NOT NULL DEFAULT now(), "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "top_ups_pkey" PRIMARY KEY (id), CONSTRAINT "top_ups_status_check" CHECK ((status = ANY (ARRAY['in_flight'::text, 'succeeded'::text, 'failed'::text]))));
+CREATE TABLE "private"."top_ups" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "user_id" uuid NOT NULL, "package_id" uuid NOT NULL, "description" text NOT NULL, "amount_cents" bigint NOT NULL, "currency" text NOT NULL, "tokens" bigint NOT NULL, "status" text NOT NULL DEFAULT 'in_flight'::text, "reason" text, "claimed_at" timestamp with time zone NOT NULL DEFAULT now(), "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "top_ups_pkey" PRIMARY KEY (id), CONSTRAINT "top_ups_status_check" CHECK ((status = ANY (ARRAY['in_flight'::text, 'succeeded'::text, 'failed'::text, 'unknown'::text]))));
 
 ALTER TABLE "private"."top_ups" ENABLE ROW LEVEL SECURITY;
 
-CREATE TABLE "public"."auto_top_ups" ("user_id" uuid NOT NULL, "enabled" boolean NOT NULL DEFAULT false, "threshold" bigint NOT NULL, "package_id" uuid NOT NULL, "monthly_cap_cents" bigint NOT NULL, "stopped_reason" text, "stopped_at" timestamp with time zone, "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "auto_top_ups_monthly_cap_cents_check" CHECK (((monthly_cap_cents >= 50) AND (monthly_cap_cents <= 99999999))), CONSTRAINT "auto_top_ups_pkey" PRIMARY KEY (user_id), CONSTRAINT "auto_top_ups_threshold_check" CHECK (((threshold >= 1) AND (threshold <= '1000000000000'::bigint))));
+CREATE TABLE "public"."auto_top_ups" ("user_id" uuid NOT NULL, "enabled" boolean NOT NULL DEFAULT false, "threshold" bigint NOT NULL, "package_id" uuid NOT NULL, "price_cents" bigint NOT NULL, "currency" text NOT NULL, "monthly_cap_cents" bigint NOT NULL, "stopped_reason" text, "stopped_at" timestamp with time zone, "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "auto_top_ups_monthly_cap_cents_check" CHECK (((monthly_cap_cents >= 50) AND (monthly_cap_cents <= 99999999))), CONSTRAINT "auto_top_ups_pkey" PRIMARY KEY (user_id), CONSTRAINT "auto_top_ups_threshold_check" CHECK (((threshold >= 1) AND (threshold <= '1000000000000'::bigint))));
 
 ALTER TABLE "public"."auto_top_ups" ENABLE ROW LEVEL SECURITY;
 
@@ -106,9 +106,9 @@ begin
     return private.effect('applied', v_user_id);
   elsif v_session ->> 'mode' = 'subscription' then -- granted by invoice.paid
     return private.effect('applied', v_user_id);
-  elsif v_session ->> 'mode' <> 'payment' then
+  elsif v_session ->> 'mode' is distinct from 'payment' then
     return private.effect('ignored', v_user_id);
-  elsif v_session ->> 'payment_status' = 'unpaid' then
+  elsif (v_session ->> 'payment_status' in ('paid', 'no_payment_required')) is not true then
     if exists ( -- its payment has come before it, in success or failure
       select 1 from private.stripe_events e
       where e.object_id = event.object_id
@@ -146,8 +146,7 @@ begin
   end if;
   select l.* into v_line
   from private.invoice_lines(v_invoice) l
-  where l.amount_cents >= 0
-  order by l.is_proration, l.amount_cents desc
+  order by l.is_proration, l.period_start desc, l.amount_cents desc
   limit 1;
   select p.* into v_plan from public.subscription_plans p where p.tier = v_line.tier;
   if v_plan.tier is null and v_metadata ->> 'kind' is null then
@@ -162,8 +161,15 @@ begin
     ));
   end if;
 
+  if (v_invoice #>> '{lines,has_more}')::boolean then
+    return private.effect('waiting', v_user_id, attention => 'The invoice has more lines than the event: grant its credits by hand');
+  end if;
   perform private.settle_subscription(event.subscription_id);
-  v_upgrade_credits := private.upgrade_credits(event.subscription_id, v_invoice);
+  perform private.lock_account(v_user_id); -- two subscriptions must not both find that the user had no bonus yet
+  v_upgrade_credits := private.upgrade_credits(v_user_id, event.subscription_id, v_invoice);
+  if v_upgrade_credits is null then -- how long the period is, another event will tell
+    return private.effect('waiting', v_user_id, waits_for => event.subscription_id);
+  end if;
   if not v_line.is_proration then
     v_grant := private.grant_of_period(
       v_user_id, event, v_plan, v_line.amount_cents, v_line.period_start, private.metadata_amount(
@@ -197,7 +203,7 @@ begin
   v_purchase.period_end := v_line.period_end;
   v_purchase.paid_at := event.occurred_at;
   v_purchase.created_at := now();
-  perform private.record_stripe_purchase(v_purchase, event.id);
+  v_grant.attention := coalesce(private.record_stripe_purchase(v_purchase, event.id), v_grant.attention);
   return private.effect('applied', v_user_id, attention => v_grant.attention);
 end;
 $function$;
@@ -212,6 +218,7 @@ declare
   v_metadata jsonb := v_intent -> 'metadata';
   v_user_id uuid := private.find_stripe_user(v_metadata, event.customer_id);
   v_top_up_id uuid;
+  v_effect private.stripe_effect;
 begin
   if v_metadata ->> 'kind' is distinct from 'top_up' then
     return private.effect('ignored');
@@ -228,11 +235,15 @@ begin
     );
     return private.effect('applied', v_user_id);
   end if;
-  update private.top_ups t set status = 'succeeded', reason = null where t.id = v_top_up_id;
-  return private.grant_purchase(
+  v_effect := private.grant_purchase(
     event, v_user_id, v_metadata, (v_intent ->> 'amount')::bigint, (v_intent ->> 'amount_received')::bigint,
     v_intent ->> 'currency'
   );
+  if v_effect.outcome <> 'applied' then -- paid, but not credited: buying again would not help
+    perform public.fail_auto_top_up(v_top_up_id, 'A payment could not be credited yet; the operator is told');
+  end if;
+  update private.top_ups t set status = 'succeeded', reason = null where t.id = v_top_up_id;
+  return v_effect;
 end;
 $function$;
 
@@ -255,8 +266,11 @@ begin
     return private.effect('ignored');
   end if;
   v_user_id := private.settle_purchase(v_stripe_id, event.id);
+  if v_user_id is null and event.payment_intent_id is not null then -- an invoice for a one-time payment
+    v_user_id := private.settle_purchase(event.payment_intent_id, event.id);
+  end if;
   if v_user_id is null then
-    return private.effect('waiting', event.user_id, waits_for => v_stripe_id);
+    return private.effect('waiting', event.user_id, waits_for => coalesce(event.payment_intent_id, v_stripe_id));
   elsif not exists (select 1 from public.user_tokens u where u.user_id = v_user_id) then
     return private.effect('applied', v_user_id, attention => 'The user is deleted: nothing could be taken back');
   end if;
@@ -300,6 +314,28 @@ begin
 end;
 $function$;
 
+CREATE OR REPLACE FUNCTION private.apply_waiting_invoices(event private.stripe_events, effect private.stripe_effect)
+ RETURNS private.stripe_effect
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_waiting private.stripe_events;
+begin
+  if event.waits_for is not null then -- it is one of them
+    return effect;
+  end if;
+  for v_waiting in
+    select e.* from private.stripe_events e
+    where e.waits_for = event.subscription_id and e.type = 'invoice.paid' and e.id <> event.id
+    order by e.occurred_at, e.id
+  loop
+    perform private.apply_stripe_event(v_waiting);
+  end loop;
+  return effect;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.charge_multiplier(user_id uuid)
  RETURNS numeric
  LANGUAGE sql
@@ -309,6 +345,83 @@ AS $function$
   select coalesce(
     (select (c.plan).multiplier from private.current_subscription(charge_multiplier.user_id) c), 1
   )
+$function$;
+
+CREATE OR REPLACE FUNCTION private.charge_tokens_set(users uuid[], amounts bigint[], operations text[], descriptions text[], metadata jsonb[], actor text)
+ RETURNS TABLE(item bigint, transaction_id uuid, remaining bigint)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform set_config('scrip.posting', 'on', true);
+  return query
+  with items as (
+    select
+      c.*,
+      count(*) over rest_in_order as items_left,
+      sum(c.amount) over rest_in_order as amount_left
+    from unnest(users, amounts, operations, descriptions, charge_tokens_set.metadata)
+      with ordinality as c (user_id, amount, operation_id, description, metadata, item)
+    window rest_in_order as (partition by c.user_id order by c.item desc)
+  ),
+  payable as (
+    select i.user_id, count(*) as items, sum(i.amount) as amount
+    from items i
+    where i.user_id is not null
+    group by i.user_id
+    having bool_and(
+        coalesce(
+          i.amount between 1 and 9000000000000000 and length(i.operation_id) between 1 and 255
+          and not starts_with(i.operation_id, 'stripe:'),
+          false
+        )
+      )
+      and count(*) = count(distinct i.operation_id)
+      and not bool_or(exists (
+        select 1 from public.token_transactions t where t.user_id = i.user_id and t.operation_id = i.operation_id
+      ))
+      and not bool_or(exists (
+        select 1 from public.token_holds h where h.user_id = i.user_id and h.operation_id = i.operation_id
+      ))
+  ),
+  spent as (
+    update public.user_tokens u
+    set
+      tokens_used = u.tokens_used + p.amount::bigint,
+      journal_seq = u.journal_seq + p.items,
+      journal_balance = u.journal_balance - p.amount::bigint
+    from payable p
+    where u.user_id = p.user_id
+      and u.journal_balance - u.tokens_reserved >= p.amount
+      and u.holds_expire_at > current_timestamp
+    returning u.user_id, u.journal_seq, u.journal_balance, u.tokens_reserved
+  ),
+  written as (
+    insert into public.token_transactions as t (
+      user_id, seq, type, account, amount, balance_after, remaining_after, operation_id, description, metadata, actor
+    )
+    select
+      i.user_id,
+      s.journal_seq - i.items_left + 1,
+      'charge',
+      'used',
+      -i.amount,
+      s.journal_balance + i.amount_left - i.amount,
+      s.journal_balance + i.amount_left - i.amount - s.tokens_reserved,
+      i.operation_id,
+      i.description,
+      coalesce(i.metadata, '{}'),
+      coalesce(charge_tokens_set.actor, nullif(current_setting('role'), 'none'), session_user)
+    from items i
+    join spent s on s.user_id = i.user_id
+    order by i.item
+    returning t.user_id, t.operation_id, t.id, t.remaining_after
+  )
+  select i.item, w.id, w.remaining_after
+  from written w
+  join items i on i.user_id = w.user_id and i.operation_id = w.operation_id;
+  perform set_config('scrip.posting', '', true);
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.check_money(amount text)
@@ -332,6 +445,56 @@ begin
 end;
 $function$;
 
+CREATE OR REPLACE FUNCTION private.check_operation(user_id uuid, operation_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if user_id is null then
+    perform private.raise_error('invalid_request', 'user_id is missing');
+  elsif operation_id is null or length(operation_id) not between 1 and 255 then
+    perform private.raise_error('invalid_request', 'operation_id must have 1 to 255 characters');
+  elsif starts_with(operation_id, 'stripe:') then
+    perform private.raise_error('invalid_request', 'operation_id must not begin with stripe:, which payments begin with');
+  end if;
+end;
+$function$;
+
+CREATE OR REPLACE FUNCTION private.claim_operation(user_id uuid, operation_id text, type public.token_transaction_type, amount bigint, reference text, description text, metadata jsonb)
+ RETURNS public.token_transactions
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_first public.token_transactions;
+begin
+  perform private.check_operation(user_id, operation_id);
+  perform private.lock_account(user_id);
+
+  select t.* into v_first
+  from public.token_transactions t
+  where t.user_id = claim_operation.user_id and t.operation_id = claim_operation.operation_id;
+  if found then
+    if v_first.type <> claim_operation.type
+      or v_first.amount <> claim_operation.amount
+      or v_first.reference is distinct from claim_operation.reference
+      or v_first.description is distinct from claim_operation.description
+      or v_first.metadata <> coalesce(claim_operation.metadata, '{}')
+    then
+      perform private.raise_operation_id_reused(operation_id);
+    end if;
+  elsif exists (
+    select 1 from public.token_holds h
+    where h.user_id = claim_operation.user_id and h.operation_id = claim_operation.operation_id
+  ) then
+    perform private.raise_operation_id_reused(operation_id);
+  end if;
+  return v_first;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.claim_usd_operation(user_id uuid, operation_id text, type public.usd_transaction_type, amount numeric, reference text, description text, metadata jsonb)
  RETURNS public.usd_transactions
  LANGUAGE plpgsql
@@ -341,7 +504,7 @@ declare
   v_first public.usd_transactions;
 begin
   perform private.check_operation(user_id, operation_id);
-  perform private.lock_user(user_id);
+  perform private.lock_account(user_id);
 
   select t.* into v_first
   from public.usd_transactions t
@@ -360,7 +523,7 @@ end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.claw_back_tokens(purchase public.purchases, amount bigint, event_id text)
- RETURNS void
+ RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
@@ -370,15 +533,15 @@ declare
   v_part record;
 begin
   if amount = 0 then
-    return;
+    return true;
   end if;
-  perform private.lock_user(purchase.user_id);
+  perform private.lock_account(purchase.user_id);
   select u.tokens_purchased into v_purchased
   from public.user_tokens u
   where u.user_id = purchase.user_id
   for update;
   if not found then
-    return;
+    return false;
   end if;
   v_from_purchased := least(amount, v_purchased);
   for v_part in
@@ -401,6 +564,7 @@ begin
       purchase.stripe_id, purchase.description, jsonb_build_object('purchase_id', purchase.id), 'stripe'
     );
   end loop;
+  return true;
 end;
 $function$;
 
@@ -423,6 +587,7 @@ AS $function$
             and paid.stripe_subscription_id = s.stripe_subscription_id
             and paid.tier = p.tier
             and paid.period_end > now()
+            and (paid.amount_cents = 0 or paid.refunded_cents + paid.disputed_cents < paid.amount_cents)
         )
   where s.user_id = current_subscription.user_id
     and case s.status
@@ -448,11 +613,11 @@ begin
     ) then private.apply_checkout_session(event)
     when event.type in ('payment_intent.succeeded', 'payment_intent.payment_failed', 'payment_intent.canceled')
       then private.apply_payment_intent(event)
-    when event.type = 'invoice.paid' then private.apply_invoice(event)
+    when event.type = 'invoice.paid' then private.apply_waiting_invoices(event, private.apply_invoice(event))
     when event.type in (
       'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted',
       'invoice.payment_failed'
-    ) then private.settle_subscription(event.subscription_id)
+    ) then private.apply_waiting_invoices(event, private.settle_subscription(event.subscription_id))
     when event.type in (
       'refund.created', 'refund.updated', 'refund.failed', 'charge.refunded', 'charge.refund.updated',
       'charge.dispute.created', 'charge.dispute.updated', 'charge.dispute.closed',
@@ -465,11 +630,13 @@ $function$;
 
 CREATE OR REPLACE FUNCTION private.effect(outcome text, user_id uuid DEFAULT NULL::uuid, waits_for text DEFAULT NULL::text, attention text DEFAULT NULL::text)
  RETURNS private.stripe_effect
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select row(outcome, waits_for, attention, user_id)::private.stripe_effect
+begin
+  return row(outcome, waits_for, attention, user_id)::private.stripe_effect;
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.error_codes()
@@ -513,17 +680,21 @@ $function$;
 
 CREATE OR REPLACE FUNCTION private.find_stripe_user(metadata jsonb, customer_id text)
  RETURNS uuid
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select u.user_id
-  from public.user_tokens u
-  where u.user_id = case
-    when metadata ->> 'user_id' is null
-      then (select c.user_id from private.stripe_customers c where c.stripe_customer_id = customer_id)
-    when pg_input_is_valid(metadata ->> 'user_id', 'uuid') then (metadata ->> 'user_id')::uuid
-  end
+declare
+  v_user_id uuid;
+begin
+  if metadata ->> 'user_id' is null then
+    select c.user_id into v_user_id from private.stripe_customers c where c.stripe_customer_id = customer_id;
+  elsif pg_input_is_valid(metadata ->> 'user_id', 'uuid') then
+    v_user_id := metadata ->> 'user_id';
+  end if;
+  select u.user_id into v_user_id from public.user_tokens u where u.user_id = v_user_id;
+  return v_user_id;
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.grant_of_period(user_id uuid, event private.stripe_events, plan public.subscription_plans, amount_cents bigint, period_start timestamp with time zone, sold_for_cents bigint)
@@ -533,7 +704,7 @@ CREATE OR REPLACE FUNCTION private.grant_of_period(user_id uuid, event private.s
  SET search_path TO ''
 AS $function$
 declare
-  v_price_cents numeric := coalesce(sold_for_cents, plan.monthly_cost * private.minor_units(plan.currency));
+  v_price_cents numeric := coalesce(nullif(sold_for_cents, 0), plan.monthly_cost * private.minor_units(plan.currency));
   v_credits bigint := plan.credits_included;
   v_other text;
 begin
@@ -551,6 +722,9 @@ begin
     where p.user_id = grant_of_period.user_id
       and p.granted_period_start is not null
       and p.stripe_invoice_id <> event.object_id
+  ) and not exists (
+    select 1 from private.subscription_changes c
+    where c.user_id = grant_of_period.user_id and c.action = 'started'
   ) then
     v_credits := v_credits + plan.bonus_credits;
   end if;
@@ -588,7 +762,7 @@ begin
     v_purchase.usd_granted := v_price_cents / 100.0;
     v_currency := 'usd';
   end if;
-  if v_price_cents is null or v_price_cents = 0
+  if v_price_cents is null or v_price_cents = 0 or subtotal_cents is null or paid_cents is null
     or pg_input_is_valid(metadata ->> 'kind', 'public.purchase_kind') is not true
     or v_purchase.tokens_granted = 0 and v_purchase.usd_granted = 0
   then
@@ -621,7 +795,7 @@ begin
   v_purchase.stripe_checkout_session_id := case when event.type like 'checkout.%' then event.object_id end;
   v_purchase.paid_at := event.occurred_at;
   v_purchase.created_at := now();
-  perform private.record_stripe_purchase(v_purchase, event.id);
+  v_attention := coalesce(private.record_stripe_purchase(v_purchase, event.id), v_attention);
   return private.effect('applied', user_id, attention => v_attention);
 end;
 $function$;
@@ -647,6 +821,7 @@ AS $function$
         j.line ->> 'proration',
         'false'
       )::boolean as is_proration,
+      coalesce(j.line #>> '{parent,type}' = 'invoice_item_details', j.line ->> 'type' = 'invoiceitem', false) as is_item,
       coalesce(j.line #>> '{pricing,price_details,product}', private.stripe_id(j.line #> '{price,product}')) as product
     from jsonb_path_query(invoice, 'lax $.lines.data[*]') j (line)
   ) l
@@ -655,6 +830,7 @@ AS $function$
       or not l.is_proration
         and p.tier = private.stripe_metadata(invoice) ->> 'tier'
         and not exists (select 1 from public.subscription_plans o where o.stripe_product_id = l.product)
+  where l.is_proration or not l.is_item -- what an operator adds to an invoice is no period of a plan
 $function$;
 
 CREATE OR REPLACE FUNCTION private.journal_usd_balance()
@@ -725,6 +901,17 @@ begin
 end;
 $function$;
 
+CREATE OR REPLACE FUNCTION private.lock_account(user_id uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform from auth.users u where u.id = lock_account.user_id for key share;
+  perform private.lock_user(user_id);
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.lock_deleted_user()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -744,6 +931,7 @@ CREATE OR REPLACE FUNCTION private.lock_stripe_event(event private.stripe_events
 AS $function$
 begin
   perform private.lock_stripe_object(event.payment_intent_id);
+  perform private.lock_stripe_object(event.subscription_id); -- before the invoice: see apply_waiting_invoices
   perform private.lock_stripe_object(
     coalesce(event.invoice_id, (
       select e.invoice_id
@@ -752,7 +940,6 @@ begin
       limit 1
     ))
   );
-  perform private.lock_stripe_object(event.subscription_id);
 end;
 $function$;
 
@@ -768,11 +955,13 @@ $function$;
 
 CREATE OR REPLACE FUNCTION private.metadata_amount(metadata jsonb, key text)
  RETURNS bigint
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select case when metadata ->> key ~ '^[0-9]{1,15}$' then (metadata ->> key)::bigint end
+begin
+  return case when metadata ->> key ~ '^[0-9]{1,15}$' then (metadata ->> key)::bigint end;
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.minor_units(currency text)
@@ -802,7 +991,7 @@ declare
   v_row private.stripe_events;
 begin
   if (
-    event ->> 'object' = 'event' and event ->> 'id' ~ '^[A-Za-z0-9_]{1,255}$' and length(event ->> 'type') <= 255
+    event ->> 'object' = 'event' and length(event ->> 'id') between 1 and 255 and length(event ->> 'type') between 1 and 255
     and jsonb_typeof(event -> 'created') = 'number' and jsonb_typeof(event -> 'livemode') = 'boolean'
     and jsonb_typeof(v_object) = 'object'
   ) is not true then
@@ -853,7 +1042,7 @@ begin
       )
     );
   end if;
-  perform private.lock_user(user_id);
+  perform private.lock_account(user_id);
 
   loop
     perform set_config('scrip.posting', 'on', true);
@@ -895,7 +1084,7 @@ end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.record_stripe_purchase(purchase public.purchases, event_id text)
- RETURNS void
+ RETURNS text
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
@@ -903,8 +1092,15 @@ declare
   v_type public.token_transaction_type := case purchase.kind when 'subscription' then 'subscription' else 'purchase' end;
   v_operation_id text := 'stripe:' || purchase.stripe_id;
   v_metadata jsonb := jsonb_build_object('purchase_id', purchase.id);
+  v_other uuid;
 begin
-  perform private.lock_user(purchase.user_id);
+  select p.user_id into v_other
+  from public.purchases p
+  where p.stripe_id = purchase.stripe_id and p.user_id <> purchase.user_id;
+  if found then
+    return format('Granted to user %s already', v_other);
+  end if;
+  perform private.lock_account(purchase.user_id);
   perform set_config('scrip.posting', 'on', true);
   insert into public.purchases select purchase.* on conflict on constraint purchases_stripe_id_key do nothing;
   if found and purchase.tokens_granted > 0 then
@@ -921,6 +1117,7 @@ begin
   end if;
   perform set_config('scrip.posting', '', true);
   perform private.settle_purchase(purchase.stripe_id, event_id);
+  return null;
 end;
 $function$;
 
@@ -1024,7 +1221,16 @@ begin
     return v_purchase.user_id;
   end if;
 
-  perform private.claw_back_tokens(v_purchase, v_tokens - v_purchase.tokens_clawed_back, event_id);
+  if not private.claw_back_tokens(v_purchase, v_tokens - v_purchase.tokens_clawed_back, event_id)
+    and exists (select 1 from auth.users u where u.id = v_purchase.user_id) -- the row alone is deleted, by hand
+  then
+    v_tokens := v_purchase.tokens_clawed_back;
+  end if;
+  if v_purchase.kind = 'top_up' and v_tokens > v_purchase.tokens_clawed_back then
+    update public.auto_top_ups a
+    set enabled = false, stopped_reason = 'A payment was refunded or disputed', stopped_at = now()
+    where a.user_id = v_purchase.user_id and a.enabled;
+  end if;
   if v_usd <> v_purchase.usd_clawed_back
     and exists (select 1 from auth.users u where u.id = v_purchase.user_id)
   then
@@ -1130,7 +1336,13 @@ begin
     stripe_item_id = excluded.stripe_item_id;
   update private.stripe_events e
   set outcome = 'applied', waits_for = null, user_id = v_user_id
-  where e.waits_for = settle_subscription.stripe_subscription_id;
+  where e.waits_for = settle_subscription.stripe_subscription_id and e.type <> 'invoice.paid'; -- see apply_waiting_invoices
+  -- The subscription may have been another user's: whoever has it now has it alone.
+  update public.subscriptions s
+  set status = 'canceled'
+  where s.stripe_subscription_id = settle_subscription.stripe_subscription_id
+    and s.user_id <> v_user_id
+    and s.status <> 'canceled';
 
   return private.effect('applied', v_user_id, attention => case
     when v_object ->> 'status' in ('active', 'trialing', 'past_due') and exists (
@@ -1145,20 +1357,23 @@ $function$;
 
 CREATE OR REPLACE FUNCTION private.stripe_id(reference jsonb)
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select case jsonb_typeof(reference) when 'string' then reference #>> '{}' when 'object' then reference ->> 'id' end
+begin
+  return case jsonb_typeof(reference) when 'string' then reference #>> '{}' when 'object' then reference ->> 'id' end;
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.stripe_metadata(object jsonb)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select coalesce(
+begin
+  return coalesce(
     case object ->> 'object'
       when 'invoice' then coalesce(
         object #> '{parent,subscription_details,metadata}',
@@ -1167,63 +1382,78 @@ AS $function$
       else object -> 'metadata'
     end,
     '{}'
-  )
+  );
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.stripe_reversals(payment_intent_ids text[])
  RETURNS TABLE(refunded_cents bigint, disputed_cents bigint)
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  with events as (
-    select e.type, e.occurred_at, e.payload #> '{data,object}' as object
-    from private.stripe_events e
+begin
+  if not exists (
+    select 1 from private.stripe_events e
     where e.payment_intent_id = any (payment_intent_ids)
-  ),
-  refund_states as (
-    select e.object as refund from events e where e.object ->> 'object' = 'refund'
-    union all
-    select r.refund
-    from events e
-    cross join lateral jsonb_path_query(e.object, 'lax $.refunds.data[*]') r (refund)
-    where e.object ->> 'object' = 'charge'
-  ),
-  refunds as (
+      and (e.type like 'refund.%' or e.type like 'charge.refund%' or e.type like 'charge.dispute.%')
+  ) then -- most payments
+    return query select 0::bigint, 0::bigint;
+    return;
+  end if;
+  return query
+    with events as (
+      select e.type, e.occurred_at, e.payload #> '{data,object}' as object
+      from private.stripe_events e
+      where e.payment_intent_id = any (payment_intent_ids)
+    ),
+    refund_states as (
+      select e.object as refund, e.occurred_at from events e where e.object ->> 'object' = 'refund'
+      union all
+      select r.refund, e.occurred_at
+      from events e
+      cross join lateral jsonb_path_query(e.object, 'lax $.refunds.data[*]') r (refund)
+      where e.object ->> 'object' = 'charge'
+    ),
+    refunds as (
+      select
+        s.refund ->> 'id' as id,
+        max((s.refund ->> 'amount')::bigint) as amount,
+        min(to_timestamp((s.refund ->> 'created')::bigint)) as created_at,
+        min(s.occurred_at) filter (where s.refund ->> 'status' in ('failed', 'canceled')) as undone_at
+      from refund_states s
+      group by s.refund ->> 'id'
+    ),
+    unknown as ( -- what a charge says to be refunded beyond the refunds that it can have counted
+      select max((e.object ->> 'amount_refunded')::bigint - coalesce((
+        select sum(r.amount)
+        from refunds r
+        where r.created_at <= e.occurred_at + interval '5 seconds' -- the clocks of two objects may differ
+          and (r.undone_at is null or r.undone_at >= e.occurred_at)
+      ), 0)) as amount
+      from events e
+      where e.type = 'charge.refunded'
+    ),
+    disputes as (
+      select
+        max((e.object ->> 'amount')::bigint) as amount,
+        bool_or(
+          e.type = 'charge.dispute.funds_withdrawn'
+          or e.object ->> 'status' = 'lost'
+          or jsonb_path_exists(e.object, 'lax $.balance_transactions[*] ? (@.amount < 0)')
+        ) and not bool_or(
+          e.type = 'charge.dispute.funds_reinstated'
+          or e.object ->> 'status' = 'won'
+        ) as withdrawn
+      from events e
+      where e.object ->> 'object' = 'dispute'
+      group by e.object ->> 'id'
+    )
     select
-      s.refund ->> 'id' as id,
-      max((s.refund ->> 'amount')::bigint) as amount,
-      min(to_timestamp((s.refund ->> 'created')::bigint)) as created_at,
-      bool_or(s.refund ->> 'status' in ('failed', 'canceled')) as undone
-    from refund_states s
-    group by s.refund ->> 'id'
-  ),
-  unknown as ( -- refunds whose own events have not come
-    select max((e.object ->> 'amount_refunded')::bigint - coalesce((
-      select sum(r.amount) from refunds r where r.created_at <= e.occurred_at
-    ), 0)) as amount
-    from events e
-    where e.type = 'charge.refunded'
-  ),
-  disputes as (
-    select
-      max((e.object ->> 'amount')::bigint) as amount,
-      bool_or(
-        e.type = 'charge.dispute.funds_withdrawn'
-        or e.object ->> 'status' = 'lost'
-        or jsonb_path_exists(e.object, 'lax $.balance_transactions[*] ? (@.amount < 0)')
-      ) and not bool_or(
-        e.type = 'charge.dispute.funds_reinstated'
-        or e.object ->> 'status' = 'won'
-      ) as withdrawn
-    from events e
-    where e.object ->> 'object' = 'dispute'
-    group by e.object ->> 'id'
-  )
-  select
-    coalesce((select sum(r.amount) from refunds r where not coalesce(r.undone, false)), 0)::bigint
-    + greatest((select u.amount from unknown u), 0)::bigint,
-    coalesce((select sum(d.amount) from disputes d where d.withdrawn), 0)::bigint
+      coalesce((select sum(r.amount) from refunds r where r.undone_at is null), 0)::bigint
+      + greatest((select u.amount from unknown u), 0)::bigint,
+      coalesce((select sum(d.amount) from disputes d where d.withdrawn), 0)::bigint;
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.subscription_history(stripe_subscription_id text)
@@ -1268,34 +1498,63 @@ AS $function$
     and t.created_at >= date_trunc('month', now(), 'UTC')
 $function$;
 
-CREATE OR REPLACE FUNCTION private.upgrade_credits(stripe_subscription_id text, invoice jsonb)
+CREATE OR REPLACE FUNCTION private.upgrade_credits(user_id uuid, stripe_subscription_id text, invoice jsonb)
  RETURNS bigint
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select coalesce(sum(greatest(floor(
-    change.credits * extract(epoch from change.period_end - change.period_start)
-    / extract(epoch from change.period_end - coalesce(
-      (
-        select paid.granted_period_start
-        from public.subscriptions s
-        join public.purchases paid
-          on paid.user_id = s.user_id and paid.stripe_subscription_id = s.stripe_subscription_id
-        where s.stripe_subscription_id = upgrade_credits.stripe_subscription_id
-          and paid.period_end = change.period_end
-          and paid.granted_period_start is not null
-      ),
-      change.period_end - interval '1 month'
-    ))
-  ), 0)), 0)::bigint
-  from (
-    select l.period_start, l.period_end, sum(sign(l.amount_cents::numeric) * p.credits_included) as credits
+declare
+  v_change record;
+  v_start timestamptz;
+  v_credits bigint := 0;
+begin
+  for v_change in
+    select
+      l.period_start, l.period_end,
+      max(p.credits_included) filter (where l.amount_cents > 0) as gained,
+      sum(sign(l.amount_cents::numeric) * p.credits_included) as credits
     from private.invoice_lines(invoice) l
     join public.subscription_plans p on p.tier = l.tier
     where l.is_proration
     group by l.period_start, l.period_end
-  ) change
+  loop
+    select v_change.gained - greatest(v_change.gained - v_change.credits, max(p.credits_included)) into v_change.credits
+    from public.purchases paid
+    join public.subscription_plans p on p.tier = paid.tier
+    where paid.user_id = upgrade_credits.user_id
+      and paid.stripe_subscription_id = upgrade_credits.stripe_subscription_id
+      and paid.period_end = v_change.period_end
+      and paid.period_start < v_change.period_start
+      and paid.stripe_id <> upgrade_credits.invoice ->> 'id';
+    continue when v_change.credits > 0 is not true;
+    select max(k.period_start) into v_start
+    from (
+      select
+        to_timestamp(coalesce(i.item ->> 'current_period_start', o.object ->> 'current_period_start')::bigint),
+        to_timestamp(coalesce(i.item ->> 'current_period_end', o.object ->> 'current_period_end')::bigint)
+      from private.stripe_events e
+      cross join lateral (select e.payload #> '{data,object}') o (object)
+      cross join lateral jsonb_path_query(o.object, 'lax $.items.data[*]') i (item)
+      where e.subscription_id = upgrade_credits.stripe_subscription_id
+        and e.type in ('customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted')
+      union all
+      select l.period_start, l.period_end
+      from private.stripe_events e
+      cross join lateral private.invoice_lines(e.payload #> '{data,object}') l
+      where e.subscription_id = upgrade_credits.stripe_subscription_id and e.type = 'invoice.paid' and not l.is_proration
+    ) k (period_start, period_end)
+    where k.period_end = v_change.period_end and k.period_start <= v_change.period_start;
+    if v_start is null then
+      return null;
+    end if;
+    v_credits := v_credits + floor(
+      v_change.credits * extract(epoch from v_change.period_end - v_change.period_start)
+      / extract(epoch from v_change.period_end - v_start)
+    );
+  end loop;
+  return v_credits;
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.usd_text(usd numeric)
@@ -1387,7 +1646,7 @@ declare
   v_row public.token_transactions;
 begin
   perform private.check_operation(user_id, operation_id);
-  perform private.lock_user(user_id);
+  perform private.lock_account(user_id);
   select p.* into v_plan from public.subscription_plans p where p.tier = change_subscription.tier;
   select (c.subscription).*, (c.plan).tier as plan_tier, (c.plan).monthly_cost, (c.plan).credits_included
   into v_current
@@ -1419,7 +1678,10 @@ begin
     return next;
     return;
   end if;
-  perform private.claim_operation(user_id, operation_id, 'subscription', null, null, null, null);
+  v_row := private.claim_operation(user_id, operation_id, 'subscription', null, null, null, null);
+  if v_row.id is not null then -- another operation's
+    perform private.raise_operation_id_reused(operation_id);
+  end if;
   if v_plan.active is not true then
     perform private.raise_error('plan_not_found', format('There is no plan %s on offer', coalesce(tier, 'without a name')));
   elsif not exists (select 1 from public.user_tokens u where u.user_id = change_subscription.user_id) then
@@ -1431,7 +1693,13 @@ begin
   if v_current.id is null then
     action := 'started';
     tokens_granted := v_plan.credits_included + case
-      when exists (select 1 from public.subscriptions s where s.user_id = change_subscription.user_id) then 0
+      when exists (
+        select 1 from private.subscription_changes c
+        where c.user_id = change_subscription.user_id and c.action = 'started'
+        union all
+        select 1 from public.purchases p
+        where p.user_id = change_subscription.user_id and p.granted_period_start is not null
+      ) then 0
       else v_plan.bonus_credits
     end;
   elsif v_current.tier = v_plan.tier then
@@ -1474,6 +1742,84 @@ begin
 end;
 $function$;
 
+CREATE OR REPLACE FUNCTION public.charge_tokens(user_id uuid, amount bigint, operation_id text, description text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb, actor text DEFAULT NULL::text)
+ RETURNS TABLE(transaction_id uuid, charged bigint, remaining bigint, replayed boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_same boolean;
+  v_locked boolean;
+  v_posting text;
+begin
+  if (
+    user_id is not null and amount between 1 and 9000000000000000 and length(operation_id) between 1 and 255
+    and not starts_with(operation_id, 'stripe:')
+  ) is not true then
+    perform private.check_amount(amount);
+    perform private.check_operation(user_id, operation_id);
+  end if;
+
+  v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
+
+  select
+    t.id,
+    t.remaining_after,
+    t.type = 'charge'
+      and t.amount = -charge_tokens.amount
+      and t.reference is null
+      and t.description is not distinct from charge_tokens.description
+      and t.metadata = coalesce(charge_tokens.metadata, '{}')
+  into transaction_id, remaining, v_same
+  from public.token_transactions t
+  where t.user_id = charge_tokens.user_id and t.operation_id = charge_tokens.operation_id;
+  if found then
+    if not v_same then
+      perform private.raise_operation_id_reused(operation_id);
+    end if;
+    charged := amount;
+    replayed := true;
+    return next;
+    return;
+  end if;
+
+  loop
+    v_posting := set_config('scrip.posting', 'on', true);
+    with spent as (
+      update public.user_tokens u
+      set
+        tokens_used = u.tokens_used + charge_tokens.amount,
+        journal_seq = u.journal_seq + 1,
+        journal_balance = u.journal_balance - charge_tokens.amount
+      where u.user_id = charge_tokens.user_id
+        and u.journal_balance - u.tokens_reserved >= charge_tokens.amount
+        and u.holds_expire_at > current_timestamp
+        and not exists (
+          select 1 from public.token_holds h
+          where h.user_id = charge_tokens.user_id and h.operation_id = charge_tokens.operation_id
+        )
+      returning u.journal_seq, u.journal_balance, u.journal_balance - u.tokens_reserved as remaining
+    )
+    insert into public.token_transactions as t (
+      user_id, seq, type, account, amount, balance_after, remaining_after, operation_id, description, metadata, actor
+    )
+    select
+      charge_tokens.user_id, s.journal_seq, 'charge', 'used', -charge_tokens.amount, s.journal_balance, s.remaining,
+      charge_tokens.operation_id, charge_tokens.description, coalesce(charge_tokens.metadata, '{}'),
+      coalesce(charge_tokens.actor, nullif(current_setting('role'), 'none'), session_user)
+    from spent s
+    returning t.id, t.remaining_after into transaction_id, remaining;
+    exit when found;
+    perform private.refuse_spend(user_id, amount, operation_id);
+  end loop;
+  v_posting := set_config('scrip.posting', '', true);
+  charged := amount;
+  replayed := false;
+  return next;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION public.claim_auto_top_ups(max_count integer DEFAULT 50)
  RETURNS TABLE(top_up_id uuid, user_id uuid, stripe_customer_id text, package_id uuid, amount_cents bigint, currency text, tokens bigint, description text)
  LANGUAGE plpgsql
@@ -1483,14 +1829,31 @@ AS $function$
 begin
   -- One at a time: what others claimed, and what it cost, is then seen.
   perform pg_advisory_xact_lock(hashtextextended('claim_auto_top_ups', 1));
-  perform public.fail_auto_top_up(t.id, 'Whether the payment went through is not known; see your card statement')
-  from private.top_ups t
-  where t.status = 'in_flight' and t.created_at < now() - interval '23 hours';
+  with given_up as ( -- perhaps paid: they go on counting against the cap
+    update private.top_ups t
+    set status = 'unknown', reason = 'Whether the payment went through is not known; see your card statement'
+    where t.status = 'in_flight' and t.created_at < now() - interval '23 hours'
+    returning t.user_id, t.reason
+  )
+  update public.auto_top_ups a
+  set enabled = false, stopped_reason = g.reason, stopped_at = now()
+  from given_up g
+  where a.user_id = g.user_id;
+
+  update public.auto_top_ups a
+  set
+    enabled = false,
+    stopped_reason = 'The package is no longer for sale at the price agreed; switch auto top-up on again to accept its terms',
+    stopped_at = now()
+  from public.token_packages p
+  where a.enabled
+    and p.id = a.package_id
+    and not (p.active and p.currency = a.currency and p.price_cents <= a.price_cents);
 
   insert into private.top_ups (user_id, package_id, description, amount_cents, currency, tokens, claimed_at)
   select a.user_id, p.id, p.name, p.price_cents, p.currency, p.tokens_granted, '-infinity'
   from public.auto_top_ups a
-  join public.token_packages p on p.id = a.package_id and p.active
+  join public.token_packages p on p.id = a.package_id
   join public.user_tokens u on u.user_id = a.user_id
   join private.stripe_customers c on c.user_id = a.user_id
   where a.enabled
@@ -1510,6 +1873,7 @@ begin
         select due.id
         from private.top_ups due
         where due.status = 'in_flight' and due.claimed_at < now() - interval '2 minutes'
+          and exists (select 1 from public.user_tokens u where u.user_id = due.user_id)
         order by due.created_at
         limit max_count
         for update skip locked
@@ -1565,7 +1929,7 @@ declare
 begin
   update private.top_ups t
   set status = 'failed', reason = left(fail_auto_top_up.reason, 500)
-  where t.id = top_up_id and t.status = 'in_flight'
+  where t.id = top_up_id and t.status in ('in_flight', 'unknown')
   returning t.user_id into v_user_id;
   stopped := found;
   update public.auto_top_ups a
@@ -1582,13 +1946,12 @@ CREATE OR REPLACE FUNCTION public.get_auto_top_up(user_id uuid)
  SET search_path TO ''
 AS $function$
   select
-    coalesce(a.enabled, false), a.threshold, a.package_id, a.monthly_cap_cents, p.currency,
-    private.top_up_spent_cents(get_auto_top_up.user_id, p.currency),
+    coalesce(a.enabled, false), a.threshold, a.package_id, a.monthly_cap_cents, a.currency,
+    private.top_up_spent_cents(get_auto_top_up.user_id, a.currency),
     exists (select 1 from private.top_ups t where t.user_id = get_auto_top_up.user_id and t.status = 'in_flight'),
     a.stopped_reason, a.stopped_at
   from (select 1) one
   left join public.auto_top_ups a on a.user_id = get_auto_top_up.user_id
-  left join public.token_packages p on p.id = a.package_id
 $function$;
 
 CREATE OR REPLACE FUNCTION public.get_subscription(user_id uuid)
@@ -1767,7 +2130,12 @@ begin
     select p.* into v_plan from public.subscription_plans p where p.tier = quote_checkout.tier and p.active;
     if not found then
       perform private.raise_error('plan_not_found', format('There is no plan %s on offer', tier));
-    elsif v_current.stripe_subscription_id is not null then
+    elsif exists ( -- in force or not: it could be paid again
+      select 1 from public.subscriptions s
+      where s.user_id = quote_checkout.user_id
+        and s.stripe_subscription_id is not null
+        and s.status in ('trialing', 'active', 'past_due', 'unpaid', 'paused')
+    ) then
       perform private.raise_error(
         'already_subscribed', 'The user has a subscription already', hint => 'Change it in subscription/portal.'
       );
@@ -1787,6 +2155,9 @@ begin
     price_currency := lower(currency);
     if price_currency <> all (coalesce((select s.purchase_currencies from public.settings s), '{eur,usd}')) is not false then
       perform private.raise_error('invalid_request', format('currency %s is not taken', coalesce(currency, 'null')));
+    end if;
+    if v_amount * private.minor_units(price_currency) % 1 <> 0 then
+      perform private.raise_error('invalid_request', format('amount %s has more decimals than %s', amount, currency));
     end if;
     amount_cents := v_amount * private.minor_units(price_currency);
     tokens := floor(
@@ -1824,6 +2195,87 @@ begin
 end;
 $function$;
 
+CREATE OR REPLACE FUNCTION public.reserve_tokens(user_id uuid, amount bigint, operation_id text, ttl_seconds integer DEFAULT 900, description text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb)
+ RETURNS TABLE(hold_id uuid, held bigint, expires_at timestamp with time zone, remaining bigint, replayed boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_same boolean;
+  v_locked boolean;
+  v_posting text;
+begin
+  if (
+    user_id is not null and amount between 1 and 9000000000000000 and length(operation_id) between 1 and 255
+    and not starts_with(operation_id, 'stripe:')
+  ) is not true then
+    perform private.check_amount(amount);
+    perform private.check_operation(user_id, operation_id);
+  elsif (ttl_seconds between 1 and 86400) is not true then
+    perform private.raise_error(
+      'invalid_request', format('ttl_seconds must be from 1 to 86400, got %s', coalesce(ttl_seconds::text, 'nothing'))
+    );
+  end if;
+
+  v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
+
+  select
+    h.id,
+    h.expires_at,
+    h.remaining_after,
+    h.amount = reserve_tokens.amount
+      and h.ttl_seconds = reserve_tokens.ttl_seconds
+      and h.description is not distinct from reserve_tokens.description
+      and h.metadata = coalesce(reserve_tokens.metadata, '{}')
+  into hold_id, expires_at, remaining, v_same
+  from public.token_holds h
+  where h.user_id = reserve_tokens.user_id and h.operation_id = reserve_tokens.operation_id;
+  if found then
+    if not v_same then
+      perform private.raise_operation_id_reused(operation_id);
+    end if;
+    held := amount;
+    replayed := true;
+    return next;
+    return;
+  end if;
+
+  expires_at := current_timestamp + make_interval(secs => ttl_seconds);
+  loop
+    v_posting := set_config('scrip.posting', 'on', true);
+    with reserved as (
+      update public.user_tokens u
+      set
+        tokens_reserved = u.tokens_reserved + reserve_tokens.amount,
+        holds_expire_at = least(u.holds_expire_at, reserve_tokens.expires_at)
+      where u.user_id = reserve_tokens.user_id
+        and u.journal_balance - u.tokens_reserved >= reserve_tokens.amount
+        and u.holds_expire_at > current_timestamp
+        and not exists (
+          select 1 from public.token_transactions t
+          where t.user_id = reserve_tokens.user_id and t.operation_id = reserve_tokens.operation_id
+        )
+      returning u.journal_balance - u.tokens_reserved as remaining
+    )
+    insert into public.token_holds as h (
+      user_id, operation_id, amount, ttl_seconds, expires_at, remaining_after, description, metadata
+    )
+    select
+      reserve_tokens.user_id, reserve_tokens.operation_id, reserve_tokens.amount, reserve_tokens.ttl_seconds,
+      reserve_tokens.expires_at, r.remaining, reserve_tokens.description, coalesce(reserve_tokens.metadata, '{}')
+    from reserved r
+    returning h.id, h.remaining_after into hold_id, remaining;
+    exit when found;
+    perform private.refuse_spend(user_id, amount, operation_id);
+  end loop;
+  v_posting := set_config('scrip.posting', '', true);
+  held := amount;
+  replayed := false;
+  return next;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION public.save_stripe_customer(user_id uuid, stripe_customer_id text)
  RETURNS TABLE(customer_id text)
  LANGUAGE plpgsql
@@ -1849,7 +2301,7 @@ CREATE OR REPLACE FUNCTION public.set_auto_top_up(user_id uuid, enabled boolean,
  SET search_path TO ''
 AS $function$
 declare
-  v_price_cents bigint;
+  v_package public.token_packages;
 begin
   if (threshold between 1 and 1000000000000 and monthly_cap_cents between 50 and 99999999 and enabled is not null)
     is not true
@@ -1860,26 +2312,30 @@ begin
   elsif not exists (select 1 from public.user_tokens u where u.user_id = set_auto_top_up.user_id) then
     perform private.raise_user_not_found(user_id);
   end if;
-  select p.price_cents into v_price_cents
+  select p.* into v_package
   from public.token_packages p
   where p.id = set_auto_top_up.package_id and p.active;
   if not found then
     perform private.raise_error('package_not_found', format('There is no package %s for sale', package_id));
-  elsif v_price_cents > monthly_cap_cents then
+  elsif v_package.price_cents > monthly_cap_cents then
     perform private.raise_error('invalid_request', format(
-      'monthly_cap_cents must cover the package: it costs %s, the cap is %s', v_price_cents, monthly_cap_cents
+      'monthly_cap_cents must cover the package: it costs %s, the cap is %s', v_package.price_cents, monthly_cap_cents
     ));
   end if;
-  insert into public.auto_top_ups as a (user_id, enabled, threshold, package_id, monthly_cap_cents)
+  insert into public.auto_top_ups as a (
+    user_id, enabled, threshold, package_id, price_cents, currency, monthly_cap_cents
+  )
   values (
     set_auto_top_up.user_id, set_auto_top_up.enabled, set_auto_top_up.threshold, set_auto_top_up.package_id,
-    set_auto_top_up.monthly_cap_cents
+    v_package.price_cents, v_package.currency, set_auto_top_up.monthly_cap_cents
   )
   on conflict on constraint auto_top_ups_pkey do update
   set
     enabled = excluded.enabled,
     threshold = excluded.threshold,
     package_id = excluded.package_id,
+    price_cents = excluded.price_cents,
+    currency = excluded.currency,
     monthly_cap_cents = excluded.monthly_cap_cents,
     stopped_reason = null,
     stopped_at = null;
@@ -2144,7 +2600,7 @@ COMMENT ON COLUMN "private"."top_ups"."package_id" IS 'What is bought.';
 
 COMMENT ON COLUMN "private"."top_ups"."reason" IS 'Why it failed.';
 
-COMMENT ON COLUMN "private"."top_ups"."status" IS 'in_flight, succeeded or failed.';
+COMMENT ON COLUMN "private"."top_ups"."status" IS 'in_flight, succeeded, failed, or unknown: given up, and perhaps paid.';
 
 COMMENT ON COLUMN "private"."top_ups"."tokens" IS 'What it gives.';
 
@@ -2152,11 +2608,15 @@ COMMENT ON COLUMN "private"."top_ups"."user_id" IS 'For whom.';
 
 COMMENT ON COLUMN "public"."auto_top_ups"."created_at" IS 'When the user first set it up.';
 
-COMMENT ON COLUMN "public"."auto_top_ups"."enabled" IS 'Whether it is on; off after a decline.';
+COMMENT ON COLUMN "public"."auto_top_ups"."currency" IS 'In which currency.';
 
-COMMENT ON COLUMN "public"."auto_top_ups"."monthly_cap_cents" IS 'At most this much in a calendar month (UTC), in the smallest unit of the package''s currency.';
+COMMENT ON COLUMN "public"."auto_top_ups"."enabled" IS 'Whether it is on; off after a decline, a refund, or when the package got dearer.';
+
+COMMENT ON COLUMN "public"."auto_top_ups"."monthly_cap_cents" IS 'At most this much in a calendar month (UTC), in the smallest unit of the currency.';
 
 COMMENT ON COLUMN "public"."auto_top_ups"."package_id" IS 'What to buy.';
+
+COMMENT ON COLUMN "public"."auto_top_ups"."price_cents" IS 'What the package cost when the user agreed; a higher price is not charged.';
 
 COMMENT ON COLUMN "public"."auto_top_ups"."stopped_at" IS 'When it was switched off because of a decline.';
 
@@ -2338,6 +2798,8 @@ COMMENT ON FUNCTION "private"."apply_reversal"(private.stripe_events) IS 'Settle
 
 COMMENT ON FUNCTION "private"."apply_stripe_event"(private.stripe_events) IS 'Does the effect of a stored event of Stripe''s, and notes what came of it.';
 
+COMMENT ON FUNCTION "private"."apply_waiting_invoices"(private.stripe_events, private.stripe_effect) IS 'Handles invoices again that waited to learn how long a period is.';
+
 COMMENT ON FUNCTION "private"."check_money"(text) IS 'Reads an amount of money that a user wants to pay.';
 
 COMMENT ON FUNCTION "private"."claim_usd_operation"(uuid, text, public.usd_transaction_type, numeric, text, text, jsonb) IS 'Takes the user''s queue and finds the first result of an operation_id.';
@@ -2361,6 +2823,8 @@ COMMENT ON FUNCTION "private"."invoice_lines"(jsonb) IS 'The lines of an invoice
 COMMENT ON FUNCTION "private"."journal_usd_balance"() IS 'Journals edits of usd_balances by hand.';
 
 COMMENT ON FUNCTION "private"."keep_subscription"(uuid, text, text) IS 'Writes a change of a plan that is not paid for through Stripe.';
+
+COMMENT ON FUNCTION "private"."lock_account"(uuid) IS 'Takes the user''s queue, after the row of auth.users.';
 
 COMMENT ON FUNCTION "private"."lock_deleted_user"() IS 'Makes an account''s deletion wait for the operations on its balance.';
 
@@ -2394,7 +2858,7 @@ COMMENT ON FUNCTION "private"."subscription_history"(text) IS 'When a subscripti
 
 COMMENT ON FUNCTION "private"."top_up_spent_cents"(uuid, text) IS 'What a user''s automatic top-ups cost in this calendar month.';
 
-COMMENT ON FUNCTION "private"."upgrade_credits"(text, jsonb) IS 'What the prorations of an invoice give.';
+COMMENT ON FUNCTION "private"."upgrade_credits"(uuid, text, jsonb) IS 'What the prorations of an invoice give.';
 
 COMMENT ON FUNCTION "private"."usd_text"(numeric) IS 'US dollars as text: exact, with two decimals or as many as it takes.';
 
@@ -2488,6 +2952,10 @@ REVOKE ALL ON FUNCTION "private"."apply_stripe_event"(private.stripe_events) FRO
 
 GRANT EXECUTE ON FUNCTION "private"."apply_stripe_event"(private.stripe_events) TO "postgres";
 
+REVOKE ALL ON FUNCTION "private"."apply_waiting_invoices"(private.stripe_events, private.stripe_effect) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."apply_waiting_invoices"(private.stripe_events, private.stripe_effect) TO "postgres";
+
 REVOKE ALL ON FUNCTION "private"."check_money"(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."check_money"(text) TO "postgres";
@@ -2535,6 +3003,10 @@ GRANT EXECUTE ON FUNCTION "private"."journal_usd_balance"() TO "postgres";
 REVOKE ALL ON FUNCTION "private"."keep_subscription"(uuid, text, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."keep_subscription"(uuid, text, text) TO "postgres";
+
+REVOKE ALL ON FUNCTION "private"."lock_account"(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."lock_account"(uuid) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."lock_deleted_user"() FROM PUBLIC;
 
@@ -2600,9 +3072,9 @@ REVOKE ALL ON FUNCTION "private"."top_up_spent_cents"(uuid, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."top_up_spent_cents"(uuid, text) TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."upgrade_credits"(text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."upgrade_credits"(uuid, text, jsonb) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."upgrade_credits"(text, jsonb) TO "postgres";
+GRANT EXECUTE ON FUNCTION "private"."upgrade_credits"(uuid, text, jsonb) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."usd_text"(numeric) FROM PUBLIC;
 
