@@ -418,7 +418,10 @@ const toIso = (seconds = 0) => new Date(seconds * 1000).toISOString();
 const by = <K extends string>(key: K) => (a: Record<K, string>, b: Record<K, string>) =>
   a[key] < b[key] ? -1 : 1;
 
-/** What a buyer's paid invoices give: each period its credits, the first the bonus, upgrades the difference for the rest. */
+/**
+ * What a buyer's paid invoices give: each period its credits, the first the bonus, upgrades the difference to the dearest
+ * plan of the period so far, for the rest of it.
+ */
 function creditsOf(invoices: readonly Invoice[]): Map<string, number> {
   const credits = new Map<string, number>();
   const lines = invoices.flatMap(({ id, lines: { data } }) =>
@@ -441,12 +444,15 @@ function creditsOf(invoices: readonly Invoice[]): Map<string, number> {
   }
   for (const unused of lines.filter(({ isProration, amount }) => isProration && amount < 0)) {
     const rest = lines.find((l) => l.id === unused.id && l.isProration && l.amount > 0);
-    const whole = periods.find((one) =>
-      one.subscription === unused.subscription && one.period.end === unused.period.end
+    const samePeriod = lines.filter((l) =>
+      l.subscription === unused.subscription && l.period.end === unused.period.end &&
+      l.amount > 0 && l.period.start < unused.period.start
     );
+    const whole = samePeriod.find(({ isProration }) => !isProration);
     if (!rest || !whole) continue;
+    const had = Math.max(unused.plan.credits, ...samePeriod.map(({ plan }) => plan.credits));
     const share = (rest.period.end - rest.period.start) / (whole.period.end - whole.period.start);
-    credits.set(rest.id, Math.floor((rest.plan.credits - unused.plan.credits) * share));
+    credits.set(rest.id, Math.max(0, Math.floor((rest.plan.credits - had) * share)));
   }
   return credits;
 }
@@ -563,7 +569,8 @@ async function perform(till: Till, buyer: Buyer, { kind, pick, percent, after }:
     case "top up":
       return await till.topUp(buyer, item, crypto.randomUUID());
     case "subscribe":
-      return running ?? await till.subscribe(buyer, tier, pick % 5 ? undefined : "FREE100");
+      // Whose first subscription it is decides on the bonus: a second one must not come before it.
+      return subscription ?? await till.subscribe(buyer, tier, pick % 5 ? undefined : "FREE100");
     case "renew":
       return running && till.renew(running);
     case "fail to renew":

@@ -24,7 +24,7 @@ begin
       format('%s tokens times %s is more than 9000000000000000', base_amount, v_multiplier)
     );
   end if;
-  return query select v_multiplier::text, ceil(base_amount * v_multiplier)::bigint;
+  return query select trim_scale(v_multiplier)::text, ceil(base_amount * v_multiplier)::bigint;
 end;
 $$;
 

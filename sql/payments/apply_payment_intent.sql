@@ -26,9 +26,11 @@ begin
   end if;
 
   if event.type <> 'payment_intent.succeeded' then
-    perform public.fail_auto_top_up(
-      v_top_up_id, coalesce(v_intent #>> '{last_payment_error,message}', 'The payment did not go through')
-    );
+    perform public.fail_auto_top_up(v_top_up_id, case
+      when v_intent #>> '{last_payment_error,code}' = 'authentication_required'
+        then 'The bank wants the payment to be confirmed by the owner of the card'
+      else coalesce(v_intent #>> '{last_payment_error,message}', 'The payment did not go through')
+    end);
     return private.effect('applied', v_user_id);
   end if;
   v_effect := private.grant_purchase(

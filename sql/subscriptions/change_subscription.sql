@@ -59,10 +59,11 @@ begin
       perform private.raise_operation_id_reused(operation_id);
     end if;
     action := case
-      when v_first.created_at > now() - interval '23 hours' then v_first.action
+      when not starts_with(v_first.action, 'stripe_') then v_first.action
+      when v_first.created_at > now() - interval '23 hours' and stripe_subscription_id is not null then v_first.action
+      when v_current.tier is distinct from v_first.tier then 'unchanged'
       when v_first.action = 'stripe_upgrade' then 'upgraded'
-      when v_first.action = 'stripe_downgrade' then 'scheduled'
-      else v_first.action
+      else 'scheduled'
     end;
     effective_at := v_first.effective_at;
     tokens_granted := v_first.tokens_granted;

@@ -1,6 +1,6 @@
 -- Brings a subscription in line with the newest of its events. Events of the same second are told apart by their type, and
--- by previous_attributes, which name what was so before: an event whose state another one changed is the older. What
--- arrives late changes nothing.
+-- by previous_attributes, which name what was so before: an event whose state another one changed is the older, and so is,
+-- of two that undo each other, the one that changed what was so the second before. What arrives late changes nothing.
 --
 -- Called by  dispatch_stripe_event, apply_invoice
 
@@ -34,6 +34,15 @@ begin
         and later.id <> e.id
         and e.payload #> '{data,object}' @> (later.payload #> '{data,previous_attributes}')
     ),
+    (
+      select earlier.payload #> '{data,object}' @> (e.payload #> '{data,previous_attributes}')
+      from private.stripe_events earlier
+      where earlier.subscription_id = e.subscription_id
+        and earlier.type in ('customer.subscription.created', 'customer.subscription.updated')
+        and earlier.occurred_at < e.occurred_at
+      order by earlier.occurred_at desc
+      limit 1
+    ) nulls first,
     e.id desc
   limit 1;
   if not found then
@@ -52,7 +61,12 @@ begin
   elsif v_tier is null then
     select p.tier into v_tier from public.subscription_plans p where p.tier = v_object #>> '{metadata,tier}';
   end if;
-  v_user_id := private.find_stripe_user(v_object -> 'metadata', v_event.customer_id);
+  v_user_id := coalesce(private.find_stripe_user(v_object -> 'metadata', v_event.customer_id), (
+    select s.user_id -- a deleted user's subscription ends as well
+    from public.subscriptions s
+    where s.stripe_subscription_id = settle_subscription.stripe_subscription_id
+    limit 1
+  ));
   if v_user_id is null then
     return private.effect('waiting', attention => format(
       'Unknown user %s: of subscription %s', coalesce(v_object #>> '{metadata,user_id}', 'none'), v_event.object_id
@@ -104,6 +118,9 @@ begin
         and s.status in ('active', 'trialing', 'past_due')
         and s.stripe_subscription_id <> settle_subscription.stripe_subscription_id
     ) then format('User %s pays for two subscriptions', v_user_id)
+    when v_object ->> 'status' in ('active', 'trialing', 'past_due') and not exists (
+      select 1 from public.user_tokens u where u.user_id = v_user_id
+    ) then format('User %s is deleted: cancel the subscription at Stripe', v_user_id)
   end);
 end;
 $$;

@@ -230,9 +230,11 @@ begin
   end if;
 
   if event.type <> 'payment_intent.succeeded' then
-    perform public.fail_auto_top_up(
-      v_top_up_id, coalesce(v_intent #>> '{last_payment_error,message}', 'The payment did not go through')
-    );
+    perform public.fail_auto_top_up(v_top_up_id, case
+      when v_intent #>> '{last_payment_error,code}' = 'authentication_required'
+        then 'The bank wants the payment to be confirmed by the owner of the card'
+      else coalesce(v_intent #>> '{last_payment_error,message}', 'The payment did not go through')
+    end);
     return private.effect('applied', v_user_id);
   end if;
   v_effect := private.grant_purchase(
@@ -1281,6 +1283,15 @@ begin
         and later.id <> e.id
         and e.payload #> '{data,object}' @> (later.payload #> '{data,previous_attributes}')
     ),
+    (
+      select earlier.payload #> '{data,object}' @> (e.payload #> '{data,previous_attributes}')
+      from private.stripe_events earlier
+      where earlier.subscription_id = e.subscription_id
+        and earlier.type in ('customer.subscription.created', 'customer.subscription.updated')
+        and earlier.occurred_at < e.occurred_at
+      order by earlier.occurred_at desc
+      limit 1
+    ) nulls first,
     e.id desc
   limit 1;
   if not found then
@@ -1299,7 +1310,12 @@ begin
   elsif v_tier is null then
     select p.tier into v_tier from public.subscription_plans p where p.tier = v_object #>> '{metadata,tier}';
   end if;
-  v_user_id := private.find_stripe_user(v_object -> 'metadata', v_event.customer_id);
+  v_user_id := coalesce(private.find_stripe_user(v_object -> 'metadata', v_event.customer_id), (
+    select s.user_id -- a deleted user's subscription ends as well
+    from public.subscriptions s
+    where s.stripe_subscription_id = settle_subscription.stripe_subscription_id
+    limit 1
+  ));
   if v_user_id is null then
     return private.effect('waiting', attention => format(
       'Unknown user %s: of subscription %s', coalesce(v_object #>> '{metadata,user_id}', 'none'), v_event.object_id
@@ -1351,6 +1367,9 @@ begin
         and s.status in ('active', 'trialing', 'past_due')
         and s.stripe_subscription_id <> settle_subscription.stripe_subscription_id
     ) then format('User %s pays for two subscriptions', v_user_id)
+    when v_object ->> 'status' in ('active', 'trialing', 'past_due') and not exists (
+      select 1 from public.user_tokens u where u.user_id = v_user_id
+    ) then format('User %s is deleted: cancel the subscription at Stripe', v_user_id)
   end);
 end;
 $function$;
@@ -1633,6 +1652,29 @@ AS $function$
   where b.journal_seq <> coalesce(s.seq, 0)
 $function$;
 
+CREATE OR REPLACE FUNCTION public.calculate_charge(user_id uuid, base_amount bigint)
+ RETURNS TABLE(multiplier text, amount bigint)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_multiplier numeric := private.charge_multiplier(user_id);
+begin
+  perform private.check_amount(base_amount);
+  if not exists (select 1 from public.user_tokens u where u.user_id = calculate_charge.user_id) then
+    perform private.raise_user_not_found(user_id);
+  end if;
+  if base_amount * v_multiplier > 9000000000000000 then
+    perform private.raise_error(
+      'invalid_amount',
+      format('%s tokens times %s is more than 9000000000000000', base_amount, v_multiplier)
+    );
+  end if;
+  return query select trim_scale(v_multiplier)::text, ceil(base_amount * v_multiplier)::bigint;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION public.change_subscription(user_id uuid, tier text, operation_id text, actor text DEFAULT NULL::text)
  RETURNS TABLE(action text, effective_at timestamp with time zone, tokens_granted bigint, remaining bigint, replayed boolean, stripe_subscription_id text, stripe_item_id text, stripe_product_id text, product_name text, amount_cents bigint, currency text)
  LANGUAGE plpgsql
@@ -1666,10 +1708,11 @@ begin
       perform private.raise_operation_id_reused(operation_id);
     end if;
     action := case
-      when v_first.created_at > now() - interval '23 hours' then v_first.action
+      when not starts_with(v_first.action, 'stripe_') then v_first.action
+      when v_first.created_at > now() - interval '23 hours' and stripe_subscription_id is not null then v_first.action
+      when v_current.tier is distinct from v_first.tier then 'unchanged'
       when v_first.action = 'stripe_upgrade' then 'upgraded'
-      when v_first.action = 'stripe_downgrade' then 'scheduled'
-      else v_first.action
+      else 'scheduled'
     end;
     effective_at := v_first.effective_at;
     tokens_granted := v_first.tokens_granted;
