@@ -16,8 +16,12 @@ declare
   v_row private.stripe_events;
 begin
   if (
-    event ->> 'object' = 'event' and length(event ->> 'id') between 1 and 255 and length(event ->> 'type') between 1 and 255
-    and jsonb_typeof(event -> 'created') = 'number' and jsonb_typeof(event -> 'livemode') = 'boolean'
+    event ->> 'object' = 'event'
+    and length(event ->> 'id') between 1 and 255
+    and length(event ->> 'type') between 1 and 255
+    and jsonb_typeof(event -> 'created') = 'number'
+    and event ->> 'created' ~ '^[0-9]{1,11}$'
+    and jsonb_typeof(event -> 'livemode') = 'boolean'
     and jsonb_typeof(v_object) = 'object'
   ) is not true then
     perform private.raise_error('invalid_request', 'The body is not an event of Stripe''s');

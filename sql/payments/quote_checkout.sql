@@ -92,7 +92,7 @@ begin
       v_amount * coalesce((select s.base_rate from public.settings s), 10000) * coalesce(v_current.purchase_rate, 1)
     );
     if tokens not between 1 and 1000000000000 then
-      perform private.raise_error('invalid_request', format('amount %s buys %s tokens, more than can be sold', amount, tokens));
+      perform private.raise_error('invalid_request', format('amount %s buys %s tokens: from 1 to 1000000000000 can be sold', amount, tokens));
     end if;
     name := format('%s tokens', tokens);
   else

@@ -30,7 +30,7 @@ begin
   end if;
   select p.* into v_package
   from public.token_packages p
-  where p.id = set_auto_top_up.package_id and p.active;
+  where p.id = set_auto_top_up.package_id and (p.active or not set_auto_top_up.enabled);
   if not found then
     perform private.raise_error('package_not_found', format('There is no package %s for sale', package_id));
   elsif v_package.price_cents > monthly_cap_cents then

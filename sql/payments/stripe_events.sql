@@ -59,7 +59,18 @@ execute function private.refuse_payment_change();
 create trigger stripe_events_unchanged
 before update on private.stripe_events
 for each row
-when (old.id <> new.id or old.payload <> new.payload)
+when (
+  old.id <> new.id
+  or old.type <> new.type
+  or old.livemode <> new.livemode
+  or old.object_id is distinct from new.object_id
+  or old.payment_intent_id is distinct from new.payment_intent_id
+  or old.invoice_id is distinct from new.invoice_id
+  or old.subscription_id is distinct from new.subscription_id
+  or old.customer_id is distinct from new.customer_id
+  or old.payload <> new.payload
+  or old.occurred_at <> new.occurred_at
+)
 execute function private.refuse_payment_change();
 
 create trigger stripe_events_no_truncate

@@ -21,17 +21,21 @@ as $$
     where t.type in ('deposit', 'clawback') and t.operation_id like 'stripe:%'
     group by t.user_id, t.reference
   )
-  select p.user_id, format('tokens of purchase %s', p.stripe_id), p.tokens_granted - p.tokens_clawed_back, coalesce(t.amount, 0)
+  select
+    coalesce(p.user_id, t.user_id), format('tokens of purchase %s', coalesce(p.stripe_id, t.reference)),
+    coalesce(p.tokens_granted - p.tokens_clawed_back, 0), coalesce(t.amount, 0)
   from public.purchases p
-  join public.user_tokens u on u.user_id = p.user_id
-  left join tokens t on t.user_id = p.user_id and t.reference = p.stripe_id
-  where coalesce(t.amount, 0) <> p.tokens_granted - p.tokens_clawed_back
+  full join tokens t on t.user_id = p.user_id and t.reference = p.stripe_id
+  where coalesce(t.amount, 0) <> coalesce(p.tokens_granted - p.tokens_clawed_back, 0)
+    and exists (select 1 from public.user_tokens u where u.user_id = coalesce(p.user_id, t.user_id))
   union all
-  select p.user_id, format('USD of purchase %s', p.stripe_id), p.usd_granted - p.usd_clawed_back, coalesce(t.amount, 0)
+  select
+    coalesce(p.user_id, t.user_id), format('USD of purchase %s', coalesce(p.stripe_id, t.reference)),
+    coalesce(p.usd_granted - p.usd_clawed_back, 0), coalesce(t.amount, 0)
   from public.purchases p
-  join auth.users u on u.id = p.user_id
-  left join usd t on t.user_id = p.user_id and t.reference = p.stripe_id
-  where coalesce(t.amount, 0) <> p.usd_granted - p.usd_clawed_back
+  full join usd t on t.user_id = p.user_id and t.reference = p.stripe_id
+  where coalesce(t.amount, 0) <> coalesce(p.usd_granted - p.usd_clawed_back, 0)
+    and exists (select 1 from auth.users u where u.id = coalesce(p.user_id, t.user_id))
 $$;
 
 comment on function private.verify_purchases is 'A row for each purchase whose grants the journals don''t have.';

@@ -19,6 +19,9 @@ declare
   v_period_start timestamptz;
   v_period_end timestamptz;
 begin
+  if stripe_subscription_id is null then
+    return private.effect('ignored');
+  end if;
   select e.* into v_event
   from private.stripe_events e
   where e.subscription_id = settle_subscription.stripe_subscription_id

@@ -47,7 +47,7 @@ from (
 select is(pg_temp.charge_at(1.50, 1), 2::bigint, '1 × 1.50 is 2 tokens');
 select is(
   pg_temp.answer($$select multiplier, amount from calculate_charge(pg_temp.id('ann'), 3)$$),
-  '(1.50,5)',
+  '(1.5,5)',
   'the multiplier crosses JSON as a decimal string'
 );
 

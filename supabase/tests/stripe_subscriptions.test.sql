@@ -4,7 +4,7 @@
 
 begin;
 
-select plan(63);
+select plan(68);
 
 select pg_temp.new_plans();
 
@@ -185,6 +185,20 @@ from (
         pg_temp.tell('s7b', 's7', 'basic', 'active', '-1 day', previous => '{"status": "incomplete"}'),
         pg_temp.tell('s7a', 's7', 'basic', 'active', '-1 day', '{"cancel_at_period_end": true}', previous => '{"cancel_at_period_end": false}')
       ], 'basic active ×1 ends', 'an event whose state another one changed is the older'
+    ),
+    (
+      8, array[
+        pg_temp.tell('s8z', 's8', 'basic', 'active', '-2 days'),
+        pg_temp.tell('s8b', 's8', 'basic', 'active', '-1 day', '{"cancel_at_period_end": true}', previous => '{"cancel_at_period_end": false}'),
+        pg_temp.tell('s8a', 's8', 'basic', 'active', '-1 day', previous => '{"cancel_at_period_end": true}')
+      ], 'basic active ×1', 'of two that undo each other, the one that changed what was so before is the older'
+    ),
+    (
+      9, array[
+        pg_temp.tell('s9z', 's9', 'basic', 'active', '-2 days'),
+        pg_temp.tell('s9a', 's9', 'basic', 'active', '-1 day', previous => '{"cancel_at_period_end": true}'),
+        pg_temp.tell('s9b', 's9', 'basic', 'active', '-1 day', '{"cancel_at_period_end": true}', previous => '{"cancel_at_period_end": false}')
+      ], 'basic active ×1', 'of two that undo each other, the one that changed what was so before is the older'
     )
 ) v (number, events, state, what);
 
@@ -319,6 +333,24 @@ select pg_temp.send('evt_to', 'customer.subscription.updated', pg_temp.subscript
 select is(
   pg_temp.plan_of('from') || ', ' || pg_temp.plan_of('to'), 'no plan canceled ×1, basic active ×1',
   'a subscription that is another user''s now is that user''s alone'
+);
+
+-- A deleted user's
+
+select pg_temp.new_user('gone');
+select pg_temp.send(pg_temp.tell('gone1', 'gone', 'basic', 'active', '-2 days'));
+delete from auth.users where id = pg_temp.id('gone');
+select is(
+  pg_temp.send(pg_temp.tell('gone2', 'gone', 'basic', 'active', '-1 day')),
+  format('applied | User %s is deleted: cancel the subscription at Stripe', pg_temp.id('gone')),
+  'a subscription that a deleted user goes on paying for is shown to the operator'
+);
+select is(
+  pg_temp.send(pg_temp.tell('gone3', 'gone', 'basic', 'canceled', '0', type => 'deleted')), 'applied',
+  'its end is nothing to look at'
+);
+select is(
+  (select status from subscriptions where stripe_subscription_id = 'sub_gone'), 'canceled', 'and ends it'
 );
 
 -- Two subscriptions

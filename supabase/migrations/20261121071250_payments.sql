@@ -993,8 +993,12 @@ declare
   v_row private.stripe_events;
 begin
   if (
-    event ->> 'object' = 'event' and length(event ->> 'id') between 1 and 255 and length(event ->> 'type') between 1 and 255
-    and jsonb_typeof(event -> 'created') = 'number' and jsonb_typeof(event -> 'livemode') = 'boolean'
+    event ->> 'object' = 'event'
+    and length(event ->> 'id') between 1 and 255
+    and length(event ->> 'type') between 1 and 255
+    and jsonb_typeof(event -> 'created') = 'number'
+    and event ->> 'created' ~ '^[0-9]{1,11}$'
+    and jsonb_typeof(event -> 'livemode') = 'boolean'
     and jsonb_typeof(v_object) = 'object'
   ) is not true then
     perform private.raise_error('invalid_request', 'The body is not an event of Stripe''s');
@@ -1268,6 +1272,9 @@ declare
   v_period_start timestamptz;
   v_period_end timestamptz;
 begin
+  if stripe_subscription_id is null then
+    return private.effect('ignored');
+  end if;
   select e.* into v_event
   from private.stripe_events e
   where e.subscription_id = settle_subscription.stripe_subscription_id
@@ -1603,17 +1610,21 @@ AS $function$
     where t.type in ('deposit', 'clawback') and t.operation_id like 'stripe:%'
     group by t.user_id, t.reference
   )
-  select p.user_id, format('tokens of purchase %s', p.stripe_id), p.tokens_granted - p.tokens_clawed_back, coalesce(t.amount, 0)
+  select
+    coalesce(p.user_id, t.user_id), format('tokens of purchase %s', coalesce(p.stripe_id, t.reference)),
+    coalesce(p.tokens_granted - p.tokens_clawed_back, 0), coalesce(t.amount, 0)
   from public.purchases p
-  join public.user_tokens u on u.user_id = p.user_id
-  left join tokens t on t.user_id = p.user_id and t.reference = p.stripe_id
-  where coalesce(t.amount, 0) <> p.tokens_granted - p.tokens_clawed_back
+  full join tokens t on t.user_id = p.user_id and t.reference = p.stripe_id
+  where coalesce(t.amount, 0) <> coalesce(p.tokens_granted - p.tokens_clawed_back, 0)
+    and exists (select 1 from public.user_tokens u where u.user_id = coalesce(p.user_id, t.user_id))
   union all
-  select p.user_id, format('USD of purchase %s', p.stripe_id), p.usd_granted - p.usd_clawed_back, coalesce(t.amount, 0)
+  select
+    coalesce(p.user_id, t.user_id), format('USD of purchase %s', coalesce(p.stripe_id, t.reference)),
+    coalesce(p.usd_granted - p.usd_clawed_back, 0), coalesce(t.amount, 0)
   from public.purchases p
-  join auth.users u on u.id = p.user_id
-  left join usd t on t.user_id = p.user_id and t.reference = p.stripe_id
-  where coalesce(t.amount, 0) <> p.usd_granted - p.usd_clawed_back
+  full join usd t on t.user_id = p.user_id and t.reference = p.stripe_id
+  where coalesce(t.amount, 0) <> coalesce(p.usd_granted - p.usd_clawed_back, 0)
+    and exists (select 1 from auth.users u where u.id = coalesce(p.user_id, t.user_id))
 $function$;
 
 CREATE OR REPLACE FUNCTION private.verify_usd_ledger()
@@ -2207,7 +2218,7 @@ begin
       v_amount * coalesce((select s.base_rate from public.settings s), 10000) * coalesce(v_current.purchase_rate, 1)
     );
     if tokens not between 1 and 1000000000000 then
-      perform private.raise_error('invalid_request', format('amount %s buys %s tokens, more than can be sold', amount, tokens));
+      perform private.raise_error('invalid_request', format('amount %s buys %s tokens: from 1 to 1000000000000 can be sold', amount, tokens));
     end if;
     name := format('%s tokens', tokens);
   else
@@ -2357,7 +2368,7 @@ begin
   end if;
   select p.* into v_package
   from public.token_packages p
-  where p.id = set_auto_top_up.package_id and p.active;
+  where p.id = set_auto_top_up.package_id and (p.active or not set_auto_top_up.enabled);
   if not found then
     perform private.raise_error('package_not_found', format('There is no package %s for sale', package_id));
   elsif v_package.price_cents > monthly_cap_cents then
@@ -2535,7 +2546,7 @@ CREATE TRIGGER stripe_events_kept BEFORE DELETE ON private.stripe_events FOR EAC
 
 CREATE TRIGGER stripe_events_no_truncate BEFORE TRUNCATE ON private.stripe_events FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_payment_change();
 
-CREATE TRIGGER stripe_events_unchanged BEFORE UPDATE ON private.stripe_events FOR EACH ROW WHEN (((old.id <> new.id) OR (old.payload <> new.payload))) EXECUTE FUNCTION private.refuse_payment_change();
+CREATE TRIGGER stripe_events_unchanged BEFORE UPDATE ON private.stripe_events FOR EACH ROW WHEN (((old.id <> new.id) OR (old.type <> new.type) OR (old.livemode <> new.livemode) OR (old.object_id IS DISTINCT FROM new.object_id) OR (old.payment_intent_id IS DISTINCT FROM new.payment_intent_id) OR (old.invoice_id IS DISTINCT FROM new.invoice_id) OR (old.subscription_id IS DISTINCT FROM new.subscription_id) OR (old.customer_id IS DISTINCT FROM new.customer_id) OR (old.payload <> new.payload) OR (old.occurred_at <> new.occurred_at))) EXECUTE FUNCTION private.refuse_payment_change();
 
 CREATE TRIGGER purchases_guard BEFORE INSERT OR DELETE OR UPDATE ON public.purchases FOR EACH ROW WHEN ((current_setting('scrip.posting'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION private.refuse_payment_change();
 
