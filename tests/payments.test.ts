@@ -419,8 +419,8 @@ const by = <K extends string>(key: K) => (a: Record<K, string>, b: Record<K, str
   a[key] < b[key] ? -1 : 1;
 
 /**
- * What a buyer's paid invoices give: each period its credits, the first the bonus, upgrades the difference to the dearest
- * plan of the period so far, for the rest of it.
+ * What a buyer's paid invoices give: each period its credits, the first the bonus, upgrades the difference of the
+ * plans for the rest of it, as far as they were paid with money.
  */
 function creditsOf(invoices: readonly Invoice[]): Map<string, number> {
   const credits = new Map<string, number>();
@@ -444,15 +444,16 @@ function creditsOf(invoices: readonly Invoice[]): Map<string, number> {
   }
   for (const unused of lines.filter(({ isProration, amount }) => isProration && amount < 0)) {
     const rest = lines.find((l) => l.id === unused.id && l.isProration && l.amount > 0);
-    const samePeriod = lines.filter((l) =>
-      l.subscription === unused.subscription && l.period.end === unused.period.end &&
-      l.amount > 0 && l.period.start < unused.period.start
+    const whole = periods.find((l) =>
+      l.subscription === unused.subscription && l.period.end === unused.period.end
     );
-    const whole = samePeriod.find(({ isProration }) => !isProration);
-    if (!rest || !whole) continue;
-    const had = Math.max(unused.plan.credits, ...samePeriod.map(({ plan }) => plan.credits));
-    const share = (rest.period.end - rest.period.start) / (whole.period.end - whole.period.start);
-    credits.set(rest.id, Math.max(0, Math.floor((rest.plan.credits - had) * share)));
+    const invoice = invoices.find(({ id }) => id === unused.id);
+    if (!rest || !whole || !invoice) continue;
+    const { total, amount_paid } = invoice;
+    const gained = BigInt(Math.max(0, rest.plan.credits - unused.plan.credits));
+    const part = BigInt(rest.period.end - rest.period.start) * BigInt(total > 0 ? amount_paid : 1);
+    const of = BigInt(whole.period.end - whole.period.start) * BigInt(total > 0 ? total : 1);
+    credits.set(rest.id, Number(gained * part / of));
   }
   return credits;
 }
@@ -569,8 +570,7 @@ async function perform(till: Till, buyer: Buyer, { kind, pick, percent, after }:
     case "top up":
       return await till.topUp(buyer, item, crypto.randomUUID());
     case "subscribe":
-      // Whose first subscription it is decides on the bonus: a second one must not come before it.
-      return subscription ?? await till.subscribe(buyer, tier, pick % 5 ? undefined : "FREE100");
+      return running ?? await till.subscribe(buyer, tier, pick % 5 ? undefined : "FREE100");
     case "renew":
       return running && till.renew(running);
     case "fail to renew":

@@ -30,6 +30,7 @@ begin
   v_price_cents := coalesce(v_price_cents, v_package.price_cents);
   v_purchase.tokens_granted := coalesce(private.metadata_amount(metadata, 'tokens'), v_package.tokens_granted, 0);
   v_purchase.usd_granted := 0;
+  v_purchase.bonus_tokens := 0;
   v_currency := coalesce(metadata ->> 'currency', v_package.currency);
   if metadata ->> 'kind' = 'usd_deposit' then
     v_purchase.tokens_granted := 0;

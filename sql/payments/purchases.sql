@@ -14,6 +14,7 @@ create table public.purchases (
   refunded_cents bigint not null default 0,
   disputed_cents bigint not null default 0,
   tokens_granted bigint not null,
+  bonus_tokens bigint not null default 0,
   tokens_clawed_back bigint not null default 0,
   usd_granted numeric(24, 10) not null default 0,
   usd_clawed_back numeric(24, 10) not null default 0,
@@ -32,6 +33,7 @@ create table public.purchases (
   constraint purchases_granted_period_key unique (user_id, stripe_subscription_id, granted_period_start),
   constraint purchases_amount_cents_check check (amount_cents >= 0),
   constraint purchases_tokens_check check (tokens_clawed_back between 0 and tokens_granted),
+  constraint purchases_bonus_tokens_check check (bonus_tokens between 0 and tokens_granted),
   constraint purchases_usd_check check (usd_clawed_back between 0 and usd_granted)
 );
 
@@ -50,6 +52,7 @@ comment on column public.purchases.currency is 'ISO 4217, in lower case.';
 comment on column public.purchases.refunded_cents is 'How much of it is refunded.';
 comment on column public.purchases.disputed_cents is 'How much of it a dispute has taken, less what was won back.';
 comment on column public.purchases.tokens_granted is 'Tokens that the payment gave, bonus included.';
+comment on column public.purchases.bonus_tokens is 'How many of them are the bonus of the user''s first paid period of a plan.';
 comment on column public.purchases.tokens_clawed_back is 'How many of them refunds and disputes took back: floor(tokens_granted × (refunded + disputed) ÷ amount).';
 comment on column public.purchases.usd_granted is 'US dollars that the payment added to the USD balance.';
 comment on column public.purchases.usd_clawed_back is 'How many of them refunds and disputes took back.';

@@ -23,6 +23,10 @@ begin
   if not found then
     return null;
   end if;
+  perform private.lock_account(v_purchase.user_id); -- another purchase's event may change this one: see move_bonus
+  select p.* into v_purchase
+  from public.purchases p
+  where p.user_id = v_purchase.user_id and p.id = v_purchase.id;
   v_payments := array(
     select e.payment_intent_id
     from private.stripe_events e

@@ -41,11 +41,13 @@ begin
   end if;
 
   if (v_invoice #>> '{lines,has_more}')::boolean then
-    return private.effect('waiting', v_user_id, attention => 'The invoice has more lines than the event: grant its credits by hand');
+    return private.effect(
+      'waiting', v_user_id, attention => 'The invoice has more lines than the event: grant its credits by hand'
+    );
   end if;
   perform private.settle_subscription(event.subscription_id);
   perform private.lock_account(v_user_id); -- two subscriptions must not both find that the user had no bonus yet
-  v_upgrade_credits := private.upgrade_credits(v_user_id, event.subscription_id, v_invoice);
+  v_upgrade_credits := private.upgrade_credits(event.subscription_id, v_invoice);
   if v_upgrade_credits is null then -- how long the period is, another event will tell
     return private.effect('waiting', v_user_id, waits_for => event.subscription_id);
   end if;
@@ -57,6 +59,7 @@ begin
     );
   end if;
   v_purchase.tokens_granted := v_upgrade_credits + coalesce(v_grant.tokens, 0);
+  v_purchase.bonus_tokens := coalesce(v_grant.bonus_tokens, 0);
   v_purchase.amount_cents := (v_invoice ->> 'amount_paid')::bigint;
   if v_purchase.tokens_granted = 0 and v_purchase.amount_cents = 0 then
     return private.effect('applied', v_user_id, attention => v_grant.attention);
@@ -83,6 +86,9 @@ begin
   v_purchase.paid_at := event.occurred_at;
   v_purchase.created_at := now();
   v_grant.attention := coalesce(private.record_stripe_purchase(v_purchase, event.id), v_grant.attention);
+  if v_purchase.bonus_tokens > 0 then
+    perform private.move_bonus(v_purchase, event.id);
+  end if;
   return private.effect('applied', v_user_id, attention => v_grant.attention);
 end;
 $$;

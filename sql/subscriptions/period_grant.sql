@@ -1,5 +1,6 @@
 create type private.period_grant as (
   tokens bigint,
+  bonus_tokens bigint,
   attention text
 );
 

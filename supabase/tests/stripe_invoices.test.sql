@@ -4,7 +4,7 @@
 
 begin;
 
-select plan(74);
+select plan(82);
 
 select pg_temp.new_plans();
 
@@ -450,6 +450,47 @@ select is(
   'applied 1100',
   'until the plan''s currency is that one'
 );
+
+
+-- The bonus is of the first period, whichever invoice comes first
+
+update subscription_plans set currency = 'eur', monthly_cost = 9 where tier = 'basic';
+select pg_temp.new_user(n.name) from (values ('late'), ('refunded')) n (name);
+select pg_temp.pay(n.name || '2', n.name, 'basic', pg_temp.period('basic', 900, 2), old => true)
+from (values ('late'), ('refunded')) n (name);
+select is(pg_temp.remaining('late'), 1100::bigint, 'the second period has the bonus as long as the first is not known');
+select pg_temp.send('evt_refunded', 'refund.created', pg_temp.refund('re_refunded', 'pi_refunded2', 900));
+select is(pg_temp.remaining('refunded'), 0::bigint, 'and gives it back when it is refunded');
+select pg_temp.pay(n.name || '1', n.name, 'basic', pg_temp.period('basic', 900), old => true)
+from (values ('late'), ('refunded')) n (name);
+select is(pg_temp.remaining('late'), 2100::bigint, 'then the first has it, and it alone');
+select is(
+  (select string_agg(format('%s of %s', bonus_tokens, tokens_granted), ', ' order by stripe_id)
+  from purchases where user_id = pg_temp.id('late')),
+  '100 of 1100, 0 of 1000',
+  'the purchases say so'
+);
+select is(pg_temp.remaining('refunded'), 1100::bigint, 'and what was refunded has nothing of it');
+select is(
+  (select outcome from replay_stripe_event('evt_late2')) || ' ' || pg_temp.remaining('late'),
+  'applied 2100',
+  'a replay moves nothing'
+);
+
+-- An upgrade paid out of the customer's balance, where a downgrade had put the money
+
+select pg_temp.new_user('pump');
+select pg_temp.pay('pump1', 'pump', 'basic', pg_temp.period('basic', 900));
+select pg_temp.pay(
+  'pump2', 'pump', 'basic', pg_temp.upgrade('basic', 'premium', pg_temp.day('2026-10-16 12:00')),
+  '{"amount_due": 0, "amount_paid": 0, "total": 4500}'
+);
+select is(pg_temp.remaining('pump'), 1100::bigint, 'an upgrade paid out of the customer''s balance gives no credits');
+select pg_temp.pay(
+  'pump3', 'pump', 'basic', pg_temp.upgrade('basic', 'premium', pg_temp.day('2026-10-16 12:00')),
+  '{"amount_due": 1500, "amount_paid": 1500, "total": 4500}'
+);
+select is(pg_temp.remaining('pump'), 1100 + 2333::bigint, 'one paid to a third gives a third, rounded down');
 
 select is_empty('select * from verify_ledger()', 'the journals, the balances and the purchases agree');
 select is(

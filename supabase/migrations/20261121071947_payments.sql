@@ -1,6 +1,6 @@
 -- Generated from sql/ by `npm run db:diff -- payments`. Do not edit.
 
-CREATE TYPE "private"."period_grant" AS ("tokens" bigint, "attention" text);
+CREATE TYPE "private"."period_grant" AS ("tokens" bigint, "bonus_tokens" bigint, "attention" text);
 
 CREATE TYPE "private"."stripe_effect" AS ("outcome" text, "waits_for" text, "attention" text, "user_id" uuid);
 
@@ -30,7 +30,7 @@ CREATE TABLE "public"."auto_top_ups" ("user_id" uuid NOT NULL, "enabled" boolean
 
 ALTER TABLE "public"."auto_top_ups" ENABLE ROW LEVEL SECURITY;
 
-CREATE TABLE "public"."purchases" ("user_id" uuid NOT NULL, "id" uuid NOT NULL DEFAULT gen_random_uuid(), "kind" public.purchase_kind NOT NULL, "description" text NOT NULL, "package_id" uuid, "tier" text, "amount_cents" bigint NOT NULL, "currency" text NOT NULL, "refunded_cents" bigint NOT NULL DEFAULT 0, "disputed_cents" bigint NOT NULL DEFAULT 0, "tokens_granted" bigint NOT NULL, "tokens_clawed_back" bigint NOT NULL DEFAULT 0, "usd_granted" numeric(24,10) NOT NULL DEFAULT 0, "usd_clawed_back" numeric(24,10) NOT NULL DEFAULT 0, "stripe_id" text NOT NULL, "stripe_checkout_session_id" text, "stripe_payment_intent_id" text, "stripe_invoice_id" text, "stripe_subscription_id" text, "granted_period_start" timestamp with time zone, "period_start" timestamp with time zone, "period_end" timestamp with time zone, "paid_at" timestamp with time zone NOT NULL, "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "purchases_amount_cents_check" CHECK ((amount_cents >= 0)), CONSTRAINT "purchases_granted_period_key" UNIQUE (user_id, stripe_subscription_id, granted_period_start), CONSTRAINT "purchases_pkey" PRIMARY KEY (user_id, id), CONSTRAINT "purchases_stripe_id_key" UNIQUE (user_id, stripe_id), CONSTRAINT "purchases_tokens_check" CHECK (((tokens_clawed_back >= 0) AND (tokens_clawed_back <= tokens_granted))), CONSTRAINT "purchases_usd_check" CHECK (((usd_clawed_back >= (0)::numeric) AND (usd_clawed_back <= usd_granted))));
+CREATE TABLE "public"."purchases" ("user_id" uuid NOT NULL, "id" uuid NOT NULL DEFAULT gen_random_uuid(), "kind" public.purchase_kind NOT NULL, "description" text NOT NULL, "package_id" uuid, "tier" text, "amount_cents" bigint NOT NULL, "currency" text NOT NULL, "refunded_cents" bigint NOT NULL DEFAULT 0, "disputed_cents" bigint NOT NULL DEFAULT 0, "tokens_granted" bigint NOT NULL, "bonus_tokens" bigint NOT NULL DEFAULT 0, "tokens_clawed_back" bigint NOT NULL DEFAULT 0, "usd_granted" numeric(24,10) NOT NULL DEFAULT 0, "usd_clawed_back" numeric(24,10) NOT NULL DEFAULT 0, "stripe_id" text NOT NULL, "stripe_checkout_session_id" text, "stripe_payment_intent_id" text, "stripe_invoice_id" text, "stripe_subscription_id" text, "granted_period_start" timestamp with time zone, "period_start" timestamp with time zone, "period_end" timestamp with time zone, "paid_at" timestamp with time zone NOT NULL, "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "purchases_amount_cents_check" CHECK ((amount_cents >= 0)), CONSTRAINT "purchases_bonus_tokens_check" CHECK (((bonus_tokens >= 0) AND (bonus_tokens <= tokens_granted))), CONSTRAINT "purchases_granted_period_key" UNIQUE (user_id, stripe_subscription_id, granted_period_start), CONSTRAINT "purchases_pkey" PRIMARY KEY (user_id, id), CONSTRAINT "purchases_stripe_id_key" UNIQUE (user_id, stripe_id), CONSTRAINT "purchases_tokens_check" CHECK (((tokens_clawed_back >= 0) AND (tokens_clawed_back <= tokens_granted))), CONSTRAINT "purchases_usd_check" CHECK (((usd_clawed_back >= (0)::numeric) AND (usd_clawed_back <= usd_granted))));
 
 ALTER TABLE "public"."purchases" ENABLE ROW LEVEL SECURITY;
 
@@ -162,11 +162,13 @@ begin
   end if;
 
   if (v_invoice #>> '{lines,has_more}')::boolean then
-    return private.effect('waiting', v_user_id, attention => 'The invoice has more lines than the event: grant its credits by hand');
+    return private.effect(
+      'waiting', v_user_id, attention => 'The invoice has more lines than the event: grant its credits by hand'
+    );
   end if;
   perform private.settle_subscription(event.subscription_id);
   perform private.lock_account(v_user_id); -- two subscriptions must not both find that the user had no bonus yet
-  v_upgrade_credits := private.upgrade_credits(v_user_id, event.subscription_id, v_invoice);
+  v_upgrade_credits := private.upgrade_credits(event.subscription_id, v_invoice);
   if v_upgrade_credits is null then -- how long the period is, another event will tell
     return private.effect('waiting', v_user_id, waits_for => event.subscription_id);
   end if;
@@ -178,6 +180,7 @@ begin
     );
   end if;
   v_purchase.tokens_granted := v_upgrade_credits + coalesce(v_grant.tokens, 0);
+  v_purchase.bonus_tokens := coalesce(v_grant.bonus_tokens, 0);
   v_purchase.amount_cents := (v_invoice ->> 'amount_paid')::bigint;
   if v_purchase.tokens_granted = 0 and v_purchase.amount_cents = 0 then
     return private.effect('applied', v_user_id, attention => v_grant.attention);
@@ -204,6 +207,9 @@ begin
   v_purchase.paid_at := event.occurred_at;
   v_purchase.created_at := now();
   v_grant.attention := coalesce(private.record_stripe_purchase(v_purchase, event.id), v_grant.attention);
+  if v_purchase.bonus_tokens > 0 then
+    perform private.move_bonus(v_purchase, event.id);
+  end if;
   return private.effect('applied', v_user_id, attention => v_grant.attention);
 end;
 $function$;
@@ -707,7 +713,8 @@ CREATE OR REPLACE FUNCTION private.grant_of_period(user_id uuid, event private.s
 AS $function$
 declare
   v_price_cents numeric := coalesce(nullif(sold_for_cents, 0), plan.monthly_cost * private.minor_units(plan.currency));
-  v_credits bigint := plan.credits_included;
+  v_bonus_credits bigint := 0;
+  v_tokens bigint;
   v_other text;
 begin
   select p.stripe_invoice_id into v_other
@@ -717,21 +724,22 @@ begin
     and p.granted_period_start = grant_of_period.period_start
     and p.stripe_invoice_id <> event.object_id;
   if found then
-    return row(0, format('The period''s credits were granted by invoice %s', v_other))::private.period_grant;
+    return row(0, 0, format('The period''s credits were granted by invoice %s', v_other))::private.period_grant;
   end if;
   if not exists (
     select 1 from public.purchases p
     where p.user_id = grant_of_period.user_id
-      and p.granted_period_start is not null
-      and p.stripe_invoice_id <> event.object_id
+      and (p.granted_period_start, p.stripe_id) < (grant_of_period.period_start, event.object_id)
   ) and not exists (
     select 1 from private.subscription_changes c
     where c.user_id = grant_of_period.user_id and c.action = 'started'
   ) then
-    v_credits := v_credits + plan.bonus_credits;
+    v_bonus_credits := plan.bonus_credits;
   end if;
+  v_tokens := floor((plan.credits_included + v_bonus_credits) * least(amount_cents / v_price_cents, 1));
   return row(
-    floor(v_credits * least(amount_cents / v_price_cents, 1)),
+    v_tokens,
+    v_tokens - floor(plan.credits_included * least(amount_cents / v_price_cents, 1)),
     case when amount_cents not in (0, v_price_cents)
       then format('Amount %s differs from the price %s', amount_cents, v_price_cents)
     end
@@ -758,6 +766,7 @@ begin
   v_price_cents := coalesce(v_price_cents, v_package.price_cents);
   v_purchase.tokens_granted := coalesce(private.metadata_amount(metadata, 'tokens'), v_package.tokens_granted, 0);
   v_purchase.usd_granted := 0;
+  v_purchase.bonus_tokens := 0;
   v_currency := coalesce(metadata ->> 'currency', v_package.currency);
   if metadata ->> 'kind' = 'usd_deposit' then
     v_purchase.tokens_granted := 0;
@@ -979,6 +988,40 @@ AS $function$
     when currency in ('bhd', 'jod', 'kwd', 'omr', 'tnd') then 1000
     else 100
   end
+$function$;
+
+CREATE OR REPLACE FUNCTION private.move_bonus(first public.purchases, event_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_later public.purchases;
+  v_granted bigint;
+  v_clawed_back bigint;
+begin
+  for v_later in
+    select p.*
+    from public.purchases p
+    where p.user_id = first.user_id
+      and p.bonus_tokens > 0
+      and (p.granted_period_start, p.stripe_id) > (first.granted_period_start, first.stripe_id)
+  loop
+    v_granted := v_later.tokens_granted - v_later.bonus_tokens;
+    v_clawed_back := coalesce(floor(
+      v_granted * least(v_later.refunded_cents + v_later.disputed_cents, v_later.amount_cents)
+      / nullif(v_later.amount_cents, 0)::numeric
+    ), 0);
+    perform private.claw_back_tokens(
+      v_later, v_later.bonus_tokens + v_clawed_back - v_later.tokens_clawed_back, event_id || ':bonus'
+    );
+    perform set_config('scrip.posting', 'on', true);
+    update public.purchases p
+    set tokens_granted = v_granted, bonus_tokens = 0, tokens_clawed_back = v_clawed_back
+    where p.user_id = v_later.user_id and p.id = v_later.id;
+    perform set_config('scrip.posting', '', true);
+  end loop;
+end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.parse_stripe_event(event jsonb)
@@ -1206,6 +1249,10 @@ begin
   if not found then
     return null;
   end if;
+  perform private.lock_account(v_purchase.user_id); -- another purchase's event may change this one: see move_bonus
+  select p.* into v_purchase
+  from public.purchases p
+  where p.user_id = v_purchase.user_id and p.id = v_purchase.id;
   v_payments := array(
     select e.payment_intent_id
     from private.stripe_events e
@@ -1524,36 +1571,31 @@ AS $function$
     and t.created_at >= date_trunc('month', now(), 'UTC')
 $function$;
 
-CREATE OR REPLACE FUNCTION private.upgrade_credits(user_id uuid, stripe_subscription_id text, invoice jsonb)
+CREATE OR REPLACE FUNCTION private.upgrade_credits(stripe_subscription_id text, invoice jsonb)
  RETURNS bigint
  LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
 declare
+  v_total_cents numeric := greatest((invoice ->> 'total')::bigint, 0);
+  v_paid_cents numeric := least((invoice ->> 'amount_paid')::bigint, v_total_cents);
   v_change record;
   v_start timestamptz;
   v_credits bigint := 0;
 begin
+  if v_total_cents = 0 then -- a discount of all of it
+    v_total_cents := 1;
+    v_paid_cents := 1;
+  end if;
   for v_change in
-    select
-      l.period_start, l.period_end,
-      max(p.credits_included) filter (where l.amount_cents > 0) as gained,
-      sum(sign(l.amount_cents::numeric) * p.credits_included) as credits
+    select l.period_start, l.period_end, sum(sign(l.amount_cents::numeric) * p.credits_included) as credits
     from private.invoice_lines(invoice) l
     join public.subscription_plans p on p.tier = l.tier
     where l.is_proration
     group by l.period_start, l.period_end
+    having sum(sign(l.amount_cents::numeric) * p.credits_included) > 0
   loop
-    select v_change.gained - greatest(v_change.gained - v_change.credits, max(p.credits_included)) into v_change.credits
-    from public.purchases paid
-    join public.subscription_plans p on p.tier = paid.tier
-    where paid.user_id = upgrade_credits.user_id
-      and paid.stripe_subscription_id = upgrade_credits.stripe_subscription_id
-      and paid.period_end = v_change.period_end
-      and paid.period_start < v_change.period_start
-      and paid.stripe_id <> upgrade_credits.invoice ->> 'id';
-    continue when v_change.credits > 0 is not true;
     select max(k.period_start) into v_start
     from (
       select
@@ -1563,20 +1605,24 @@ begin
       cross join lateral (select e.payload #> '{data,object}') o (object)
       cross join lateral jsonb_path_query(o.object, 'lax $.items.data[*]') i (item)
       where e.subscription_id = upgrade_credits.stripe_subscription_id
-        and e.type in ('customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted')
+        and e.type in (
+          'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted'
+        )
       union all
       select l.period_start, l.period_end
       from private.stripe_events e
       cross join lateral private.invoice_lines(e.payload #> '{data,object}') l
-      where e.subscription_id = upgrade_credits.stripe_subscription_id and e.type = 'invoice.paid' and not l.is_proration
+      where e.subscription_id = upgrade_credits.stripe_subscription_id
+        and e.type = 'invoice.paid'
+        and not l.is_proration
     ) k (period_start, period_end)
     where k.period_end = v_change.period_end and k.period_start <= v_change.period_start;
     if v_start is null then
       return null;
     end if;
     v_credits := v_credits + floor(
-      v_change.credits * extract(epoch from v_change.period_end - v_change.period_start)
-      / extract(epoch from v_change.period_end - v_start)
+      v_change.credits * extract(epoch from v_change.period_end - v_change.period_start) * v_paid_cents
+      / (extract(epoch from v_change.period_end - v_start) * v_total_cents)
     );
   end loop;
   return v_credits;
@@ -2682,6 +2728,8 @@ COMMENT ON COLUMN "public"."auto_top_ups"."user_id" IS 'The user.';
 
 COMMENT ON COLUMN "public"."purchases"."amount_cents" IS 'What was paid, with tax and less discounts, in the smallest unit of the currency.';
 
+COMMENT ON COLUMN "public"."purchases"."bonus_tokens" IS 'How many of them are the bonus of the user''s first paid period of a plan.';
+
 COMMENT ON COLUMN "public"."purchases"."created_at" IS 'When Scrip learned of it.';
 
 COMMENT ON COLUMN "public"."purchases"."currency" IS 'ISO 4217, in lower case.';
@@ -2890,6 +2938,8 @@ COMMENT ON FUNCTION "private"."metadata_amount"(jsonb, text) IS 'A whole number 
 
 COMMENT ON FUNCTION "private"."minor_units"(text) IS 'How many of a currency''s smallest units make one unit of it.';
 
+COMMENT ON FUNCTION "private"."move_bonus"(public.purchases, text) IS 'Leaves the bonus with a user''s first paid period alone.';
+
 COMMENT ON FUNCTION "private"."parse_stripe_event"(jsonb) IS 'Reads from an event what Scrip finds it by.';
 
 COMMENT ON FUNCTION "private"."post_usd"(uuid, public.usd_transaction_type, numeric, text, text, text, jsonb, text) IS 'Changes a user''s USD balance and appends the journal row.';
@@ -2912,7 +2962,7 @@ COMMENT ON FUNCTION "private"."subscription_history"(text) IS 'When a subscripti
 
 COMMENT ON FUNCTION "private"."top_up_spent_cents"(uuid, text) IS 'What a user''s automatic top-ups cost in this calendar month.';
 
-COMMENT ON FUNCTION "private"."upgrade_credits"(uuid, text, jsonb) IS 'What the prorations of an invoice give.';
+COMMENT ON FUNCTION "private"."upgrade_credits"(text, jsonb) IS 'What the prorations of an invoice give.';
 
 COMMENT ON FUNCTION "private"."usd_text"(numeric) IS 'US dollars as text: exact, with two decimals or as many as it takes.';
 
@@ -3082,6 +3132,10 @@ REVOKE ALL ON FUNCTION "private"."minor_units"(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."minor_units"(text) TO "postgres";
 
+REVOKE ALL ON FUNCTION "private"."move_bonus"(public.purchases, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."move_bonus"(public.purchases, text) TO "postgres";
+
 REVOKE ALL ON FUNCTION "private"."parse_stripe_event"(jsonb) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."parse_stripe_event"(jsonb) TO "postgres";
@@ -3126,9 +3180,9 @@ REVOKE ALL ON FUNCTION "private"."top_up_spent_cents"(uuid, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."top_up_spent_cents"(uuid, text) TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."upgrade_credits"(uuid, text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."upgrade_credits"(text, jsonb) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."upgrade_credits"(uuid, text, jsonb) TO "postgres";
+GRANT EXECUTE ON FUNCTION "private"."upgrade_credits"(text, jsonb) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."usd_text"(numeric) FROM PUBLIC;
 
