@@ -35,17 +35,16 @@ as $$
 declare
   v_first private.subscription_changes;
   v_plan public.subscription_plans;
-  v_current record;
+  v_change record;
   v_row public.token_transactions;
 begin
   perform private.check_operation(user_id, operation_id);
   perform private.lock_account(user_id);
   select p.* into v_plan from public.subscription_plans p where p.tier = change_subscription.tier;
-  select (c.subscription).*, (c.plan).tier as plan_tier, (c.plan).monthly_cost, (c.plan).credits_included
-  into v_current
-  from private.current_subscription(change_subscription.user_id) c;
-  stripe_subscription_id := v_current.stripe_subscription_id;
-  stripe_item_id := v_current.stripe_item_id;
+  select c.action, c.effective_at, c.tokens_granted, (c.subscription).* into v_change
+  from private.plan_change(change_subscription.user_id, v_plan) c;
+  stripe_subscription_id := v_change.stripe_subscription_id;
+  stripe_item_id := v_change.stripe_item_id;
   stripe_product_id := v_plan.stripe_product_id;
   product_name := v_plan.name;
   amount_cents := v_plan.monthly_cost * private.minor_units(v_plan.currency);
@@ -61,7 +60,7 @@ begin
     action := case
       when not starts_with(v_first.action, 'stripe_') then v_first.action
       when v_first.created_at > now() - interval '23 hours' and stripe_subscription_id is not null then v_first.action
-      when v_current.tier is distinct from v_first.tier then 'unchanged'
+      when v_change.tier is distinct from v_first.tier then 'unchanged'
       when v_first.action = 'stripe_upgrade' then 'upgraded'
       else 'scheduled'
     end;
@@ -82,40 +81,12 @@ begin
     perform private.raise_user_not_found(user_id);
   end if;
 
-  tokens_granted := 0;
-  effective_at := now();
-  if v_current.id is null then
-    action := 'started';
-    tokens_granted := v_plan.credits_included + case
-      when exists (
-        select 1 from private.subscription_changes c
-        where c.user_id = change_subscription.user_id and c.action = 'started'
-        union all
-        select 1 from public.purchases p
-        where p.user_id = change_subscription.user_id and p.granted_period_start is not null
-      ) then 0
-      else v_plan.bonus_credits
-    end;
-  elsif v_current.tier = v_plan.tier then
-    action := 'unchanged';
-  elsif v_plan.monthly_cost > v_current.monthly_cost then
-    action := 'upgraded';
-    tokens_granted := greatest(floor(
-      (v_plan.credits_included - v_current.credits_included)
-      * extract(epoch from v_current.current_period_end - now())
-      / extract(epoch from v_current.current_period_end - v_current.current_period_start)
-    ), 0);
-  else
-    action := 'scheduled';
-    effective_at := v_current.current_period_end;
-  end if;
-  if stripe_subscription_id is not null and action <> 'unchanged' then
-    action := case action when 'upgraded' then 'stripe_upgrade' else 'stripe_downgrade' end;
-    tokens_granted := 0;
-  else
+  action := v_change.action;
+  effective_at := v_change.effective_at;
+  tokens_granted := v_change.tokens_granted;
+  if not starts_with(action, 'stripe_') then
     perform private.keep_subscription(user_id, tier, action);
   end if;
-
   if tokens_granted > 0 then
     perform private.grant_tokens(user_id, 'purchased', tokens_granted);
     v_row := private.write_transaction(

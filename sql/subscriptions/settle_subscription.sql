@@ -1,6 +1,4 @@
--- Brings a subscription in line with the newest of its events. Events of the same second are told apart by their type, and
--- by previous_attributes, which name what was so before: an event whose state another one changed is the older, and so is,
--- of two that undo each other, the one that changed what was so the second before. What arrives late changes nothing.
+-- Brings a subscription in line with the newest of its events. What arrives late changes nothing.
 --
 -- Called by  dispatch_stripe_event, apply_invoice
 
@@ -22,33 +20,8 @@ begin
   if stripe_subscription_id is null then
     return private.effect('ignored');
   end if;
-  select e.* into v_event
-  from private.stripe_events e
-  where e.subscription_id = settle_subscription.stripe_subscription_id
-    and e.type in ('customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted')
-  order by
-    e.occurred_at desc,
-    case e.type when 'customer.subscription.deleted' then 3 when 'customer.subscription.updated' then 2 else 1 end desc,
-    exists (
-      select 1 from private.stripe_events later
-      where later.subscription_id = e.subscription_id
-        and later.occurred_at = e.occurred_at
-        and later.type = 'customer.subscription.updated'
-        and later.id <> e.id
-        and e.payload #> '{data,object}' @> (later.payload #> '{data,previous_attributes}')
-    ),
-    (
-      select earlier.payload #> '{data,object}' @> (e.payload #> '{data,previous_attributes}')
-      from private.stripe_events earlier
-      where earlier.subscription_id = e.subscription_id
-        and earlier.type in ('customer.subscription.created', 'customer.subscription.updated')
-        and earlier.occurred_at < e.occurred_at
-      order by earlier.occurred_at desc
-      limit 1
-    ) nulls first,
-    e.id desc
-  limit 1;
-  if not found then
+  v_event := private.newest_subscription_event(stripe_subscription_id);
+  if v_event.id is null then
     return private.effect('waiting', waits_for => stripe_subscription_id);
   end if;
   v_object := v_event.payload #> '{data,object}';

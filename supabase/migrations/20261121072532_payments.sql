@@ -1024,6 +1024,45 @@ begin
 end;
 $function$;
 
+CREATE OR REPLACE FUNCTION private.newest_subscription_event(stripe_subscription_id text)
+ RETURNS private.stripe_events
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_event private.stripe_events;
+begin
+  select e.* into v_event
+  from private.stripe_events e
+  where e.subscription_id = stripe_subscription_id
+    and e.type in ('customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted')
+  order by
+    e.occurred_at desc,
+    case e.type when 'customer.subscription.deleted' then 3 when 'customer.subscription.updated' then 2 else 1 end desc,
+    exists (
+      select 1 from private.stripe_events later
+      where later.subscription_id = e.subscription_id
+        and later.occurred_at = e.occurred_at
+        and later.type = 'customer.subscription.updated'
+        and later.id <> e.id
+        and e.payload #> '{data,object}' @> (later.payload #> '{data,previous_attributes}')
+    ),
+    (
+      select earlier.payload #> '{data,object}' @> (e.payload #> '{data,previous_attributes}')
+      from private.stripe_events earlier
+      where earlier.subscription_id = e.subscription_id
+        and earlier.type in ('customer.subscription.created', 'customer.subscription.updated')
+        and earlier.occurred_at < e.occurred_at
+      order by earlier.occurred_at desc
+      limit 1
+    ) nulls first,
+    e.id desc
+  limit 1;
+  return v_event;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.parse_stripe_event(event jsonb)
  RETURNS private.stripe_events
  LANGUAGE plpgsql
@@ -1071,6 +1110,50 @@ begin
   end;
   v_row.user_id := private.find_stripe_user(private.stripe_metadata(v_object), v_row.customer_id);
   return v_row;
+end;
+$function$;
+
+CREATE OR REPLACE FUNCTION private.plan_change(user_id uuid, plan public.subscription_plans)
+ RETURNS TABLE(action text, effective_at timestamp with time zone, tokens_granted bigint, subscription public.subscriptions)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_plan public.subscription_plans;
+begin
+  select (c.subscription).* into subscription from private.current_subscription(plan_change.user_id) c;
+  select (c.plan).* into v_plan from private.current_subscription(plan_change.user_id) c;
+  effective_at := now();
+  tokens_granted := 0;
+  if v_plan.tier is null then
+    action := 'started';
+    tokens_granted := plan.credits_included + case
+      when exists (
+        select 1 from private.subscription_changes c where c.user_id = plan_change.user_id and c.action = 'started'
+        union all
+        select 1 from public.purchases p where p.user_id = plan_change.user_id and p.granted_period_start is not null
+      ) then 0
+      else plan.bonus_credits
+    end;
+  elsif subscription.tier = plan.tier then
+    action := 'unchanged';
+  elsif plan.monthly_cost > v_plan.monthly_cost then
+    action := 'upgraded';
+    tokens_granted := greatest(floor(
+      (plan.credits_included - v_plan.credits_included)
+      * extract(epoch from subscription.current_period_end - now())
+      / extract(epoch from subscription.current_period_end - subscription.current_period_start)
+    ), 0);
+  else
+    action := 'scheduled';
+    effective_at := subscription.current_period_end;
+  end if;
+  if subscription.stripe_subscription_id is not null and action <> 'unchanged' then
+    action := case action when 'upgraded' then 'stripe_upgrade' else 'stripe_downgrade' end;
+    tokens_granted := 0;
+  end if;
+  return next;
 end;
 $function$;
 
@@ -1322,33 +1405,8 @@ begin
   if stripe_subscription_id is null then
     return private.effect('ignored');
   end if;
-  select e.* into v_event
-  from private.stripe_events e
-  where e.subscription_id = settle_subscription.stripe_subscription_id
-    and e.type in ('customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted')
-  order by
-    e.occurred_at desc,
-    case e.type when 'customer.subscription.deleted' then 3 when 'customer.subscription.updated' then 2 else 1 end desc,
-    exists (
-      select 1 from private.stripe_events later
-      where later.subscription_id = e.subscription_id
-        and later.occurred_at = e.occurred_at
-        and later.type = 'customer.subscription.updated'
-        and later.id <> e.id
-        and e.payload #> '{data,object}' @> (later.payload #> '{data,previous_attributes}')
-    ),
-    (
-      select earlier.payload #> '{data,object}' @> (e.payload #> '{data,previous_attributes}')
-      from private.stripe_events earlier
-      where earlier.subscription_id = e.subscription_id
-        and earlier.type in ('customer.subscription.created', 'customer.subscription.updated')
-        and earlier.occurred_at < e.occurred_at
-      order by earlier.occurred_at desc
-      limit 1
-    ) nulls first,
-    e.id desc
-  limit 1;
-  if not found then
+  v_event := private.newest_subscription_event(stripe_subscription_id);
+  if v_event.id is null then
     return private.effect('waiting', waits_for => stripe_subscription_id);
   end if;
   v_object := v_event.payload #> '{data,object}';
@@ -1741,17 +1799,16 @@ AS $function$
 declare
   v_first private.subscription_changes;
   v_plan public.subscription_plans;
-  v_current record;
+  v_change record;
   v_row public.token_transactions;
 begin
   perform private.check_operation(user_id, operation_id);
   perform private.lock_account(user_id);
   select p.* into v_plan from public.subscription_plans p where p.tier = change_subscription.tier;
-  select (c.subscription).*, (c.plan).tier as plan_tier, (c.plan).monthly_cost, (c.plan).credits_included
-  into v_current
-  from private.current_subscription(change_subscription.user_id) c;
-  stripe_subscription_id := v_current.stripe_subscription_id;
-  stripe_item_id := v_current.stripe_item_id;
+  select c.action, c.effective_at, c.tokens_granted, (c.subscription).* into v_change
+  from private.plan_change(change_subscription.user_id, v_plan) c;
+  stripe_subscription_id := v_change.stripe_subscription_id;
+  stripe_item_id := v_change.stripe_item_id;
   stripe_product_id := v_plan.stripe_product_id;
   product_name := v_plan.name;
   amount_cents := v_plan.monthly_cost * private.minor_units(v_plan.currency);
@@ -1767,7 +1824,7 @@ begin
     action := case
       when not starts_with(v_first.action, 'stripe_') then v_first.action
       when v_first.created_at > now() - interval '23 hours' and stripe_subscription_id is not null then v_first.action
-      when v_current.tier is distinct from v_first.tier then 'unchanged'
+      when v_change.tier is distinct from v_first.tier then 'unchanged'
       when v_first.action = 'stripe_upgrade' then 'upgraded'
       else 'scheduled'
     end;
@@ -1788,40 +1845,12 @@ begin
     perform private.raise_user_not_found(user_id);
   end if;
 
-  tokens_granted := 0;
-  effective_at := now();
-  if v_current.id is null then
-    action := 'started';
-    tokens_granted := v_plan.credits_included + case
-      when exists (
-        select 1 from private.subscription_changes c
-        where c.user_id = change_subscription.user_id and c.action = 'started'
-        union all
-        select 1 from public.purchases p
-        where p.user_id = change_subscription.user_id and p.granted_period_start is not null
-      ) then 0
-      else v_plan.bonus_credits
-    end;
-  elsif v_current.tier = v_plan.tier then
-    action := 'unchanged';
-  elsif v_plan.monthly_cost > v_current.monthly_cost then
-    action := 'upgraded';
-    tokens_granted := greatest(floor(
-      (v_plan.credits_included - v_current.credits_included)
-      * extract(epoch from v_current.current_period_end - now())
-      / extract(epoch from v_current.current_period_end - v_current.current_period_start)
-    ), 0);
-  else
-    action := 'scheduled';
-    effective_at := v_current.current_period_end;
-  end if;
-  if stripe_subscription_id is not null and action <> 'unchanged' then
-    action := case action when 'upgraded' then 'stripe_upgrade' else 'stripe_downgrade' end;
-    tokens_granted := 0;
-  else
+  action := v_change.action;
+  effective_at := v_change.effective_at;
+  tokens_granted := v_change.tokens_granted;
+  if not starts_with(action, 'stripe_') then
     perform private.keep_subscription(user_id, tier, action);
   end if;
-
   if tokens_granted > 0 then
     perform private.grant_tokens(user_id, 'purchased', tokens_granted);
     v_row := private.write_transaction(
@@ -2940,7 +2969,11 @@ COMMENT ON FUNCTION "private"."minor_units"(text) IS 'How many of a currency''s 
 
 COMMENT ON FUNCTION "private"."move_bonus"(public.purchases, text) IS 'Leaves the bonus with a user''s first paid period alone.';
 
+COMMENT ON FUNCTION "private"."newest_subscription_event"(text) IS 'The newest of a subscription''s events.';
+
 COMMENT ON FUNCTION "private"."parse_stripe_event"(jsonb) IS 'Reads from an event what Scrip finds it by.';
+
+COMMENT ON FUNCTION "private"."plan_change"(uuid, public.subscription_plans) IS 'What a change to a plan comes to.';
 
 COMMENT ON FUNCTION "private"."post_usd"(uuid, public.usd_transaction_type, numeric, text, text, text, jsonb, text) IS 'Changes a user''s USD balance and appends the journal row.';
 
@@ -3136,9 +3169,17 @@ REVOKE ALL ON FUNCTION "private"."move_bonus"(public.purchases, text) FROM PUBLI
 
 GRANT EXECUTE ON FUNCTION "private"."move_bonus"(public.purchases, text) TO "postgres";
 
+REVOKE ALL ON FUNCTION "private"."newest_subscription_event"(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."newest_subscription_event"(text) TO "postgres";
+
 REVOKE ALL ON FUNCTION "private"."parse_stripe_event"(jsonb) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."parse_stripe_event"(jsonb) TO "postgres";
+
+REVOKE ALL ON FUNCTION "private"."plan_change"(uuid, public.subscription_plans) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."plan_change"(uuid, public.subscription_plans) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."post_usd"(uuid, public.usd_transaction_type, numeric, text, text, text, jsonb, text) FROM PUBLIC;
 
