@@ -50,6 +50,15 @@ Deno.test("a preflight request to the REST API is allowed", async () => {
   }
 });
 
+Deno.test("a checkout leads back to a page that tells its end", async () => {
+  for (const [end, told] of [["success", /paid/], ["cancelled", /cancelled/]] as const) {
+    const { url } = await shared();
+    const response = await fetch(`${url}/?checkout=${end}`);
+    equal(response.status, 200);
+    match(await response.text(), told);
+  }
+});
+
 Deno.test("an unknown path and an unknown function are 404 in the common shape", async () => {
   const { url } = await shared();
   for (const path of ["/nowhere", "/functions/v1/no-such-function/route"]) {

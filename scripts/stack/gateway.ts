@@ -86,11 +86,22 @@ function withCors(response: Response): Response {
   return new Response(response.body, { status: response.status, headers });
 }
 
+/** Where checkouts lead back to, as long as there is no web app. */
+function greet(checkout: string | null): Response {
+  const news = checkout === "success"
+    ? "The checkout is paid: the tokens are in the balance.\n"
+    : checkout === "cancelled"
+    ? "The checkout was cancelled: nothing is paid.\n"
+    : "";
+  return new Response(`Scrip is running.\n${news}`);
+}
+
 // What customers see of the stand-in for Stripe. Its API and its controls are for this machine's processes.
 const STRIPE_PAGE = /^\/stand-in\/(checkout|portal)\/\w+$/;
 
 async function route(request: Request, backends: Backends, peer: string): Promise<Response> {
-  const { pathname, search } = new URL(request.url);
+  const { pathname, search, searchParams } = new URL(request.url);
+  if (pathname === "/") return greet(searchParams.get("checkout"));
   const [, service, version, name = ""] = pathname.split("/");
   if (version === "v1" && (service === "rest" || service === "auth")) {
     if (request.method === "OPTIONS") {
