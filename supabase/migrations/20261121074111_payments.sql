@@ -1225,6 +1225,7 @@ declare
   v_operation_id text := 'stripe:' || purchase.stripe_id;
   v_metadata jsonb := jsonb_build_object('purchase_id', purchase.id);
   v_other uuid;
+  v_new boolean;
 begin
   select p.user_id into v_other
   from public.purchases p
@@ -1235,20 +1236,28 @@ begin
   perform private.lock_account(purchase.user_id);
   perform set_config('scrip.posting', 'on', true);
   insert into public.purchases select purchase.* on conflict on constraint purchases_stripe_id_key do nothing;
-  if found and purchase.tokens_granted > 0 then
+  v_new := found;
+  if v_new and purchase.tokens_granted > 0 then
     perform private.grant_tokens(purchase.user_id, 'purchased', purchase.tokens_granted);
     perform private.write_transaction(
       purchase.user_id, v_type, 'purchased', purchase.tokens_granted, v_operation_id, purchase.stripe_id,
       purchase.description, v_metadata, 'stripe'
     );
-  elsif found and purchase.usd_granted > 0 then
+  elsif v_new and purchase.usd_granted > 0 then
     perform private.post_usd(
       purchase.user_id, 'deposit', purchase.usd_granted, v_operation_id, purchase.stripe_id, purchase.description,
       v_metadata, 'stripe'
     );
   end if;
   perform set_config('scrip.posting', '', true);
-  perform private.settle_purchase(purchase.stripe_id, event_id);
+  if not v_new or exists ( -- of most purchases nothing else is known yet
+    select 1 from private.stripe_events e
+    where (e.payment_intent_id = purchase.stripe_payment_intent_id or e.invoice_id = purchase.stripe_invoice_id)
+      and e.id <> event_id
+      and e.outcome <> 'ignored'
+  ) then
+    perform private.settle_purchase(purchase.stripe_id, event_id);
+  end if;
   return null;
 end;
 $function$;
