@@ -367,10 +367,9 @@ function owed(till: Till, { customer }: Buyer) {
     if (metadata["kind"] !== "top_up" || payer !== customer) continue;
     grants.set(id, { paid: amount, tokens: Number(metadata["tokens"]), usd: 0, payment: id });
   }
-  const invoices = till.store.all("invoice")
-    .filter((invoice) => invoice.status === "paid" && invoice.customer === customer);
+  const invoices = till.store.all("invoice").filter((invoice) => invoice.customer === customer);
   const credits = creditsOf(invoices);
-  for (const { id, amount_paid } of invoices) {
+  for (const { id, amount_paid } of invoices.filter(isPaid)) {
     const tokens = credits.get(id) ?? 0;
     if (amount_paid + tokens === 0) continue;
     grants.set(id, { paid: amount_paid, tokens, usd: 0, payment: till.paymentOf({ id }) });
@@ -418,17 +417,20 @@ const toIso = (seconds = 0) => new Date(seconds * 1000).toISOString();
 const by = <K extends string>(key: K) => (a: Record<K, string>, b: Record<K, string>) =>
   a[key] < b[key] ? -1 : 1;
 
+const isPaid = ({ status }: Invoice) => status === "paid";
+
 /**
  * What a buyer's paid invoices give: each period its credits, the first the bonus, upgrades the difference of the
- * plans for the rest of it, as far as they were paid with money.
+ * plans for the rest of it, as far as they were paid with money. Those that are not paid tell how long a period is.
  */
 function creditsOf(invoices: readonly Invoice[]): Map<string, number> {
   const credits = new Map<string, number>();
-  const lines = invoices.flatMap(({ id, lines: { data } }) =>
-    data.map((line) => {
+  const lines = invoices.flatMap((invoice) =>
+    invoice.lines.data.map((line) => {
       const tier = `${line.pricing?.price_details?.product}`.replace("scrip_plan_", "");
       return {
-        id,
+        id: invoice.id,
+        isPaid: isPaid(invoice),
         amount: line.amount,
         period: line.period,
         plan: PLANS[isTier(tier) ? tier : "basic"],
@@ -439,10 +441,10 @@ function creditsOf(invoices: readonly Invoice[]): Map<string, number> {
   );
   const periods = lines.filter(({ isProration }) => !isProration)
     .sort((a, b) => a.period.start - b.period.start);
-  for (const [index, { id, plan }] of periods.entries()) {
+  for (const [index, { id, plan }] of periods.filter(({ isPaid }) => isPaid).entries()) {
     credits.set(id, plan.credits + (index === 0 ? plan.bonus : 0));
   }
-  for (const unused of lines.filter(({ isProration, amount }) => isProration && amount < 0)) {
+  for (const unused of lines.filter((l) => l.isPaid && l.isProration && l.amount < 0)) {
     const rest = lines.find((l) => l.id === unused.id && l.isProration && l.amount > 0);
     const whole = periods.find((l) =>
       l.subscription === unused.subscription && l.period.end === unused.period.end
