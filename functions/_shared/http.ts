@@ -151,6 +151,13 @@ function traceOf(failure: unknown): string {
 /** A JSON answer. */
 export const json = (body: unknown): Response => Response.json(body);
 
+/** A page of a list, of rows that are one more than `limit` when there is a next page. */
+export function page<T>(rows: T[], limit: number, cursorOf: (last: T) => string): Response {
+  const data = rows.slice(0, limit);
+  const last = data.at(-1);
+  return json({ data, next: last && rows.length > limit ? cursorOf(last) : null });
+}
+
 /** How {@link readJson} reads. */
 export interface ReadOptions {
   /** The longest body, in bytes. */

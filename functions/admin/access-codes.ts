@@ -11,7 +11,15 @@ import {
   toCursor,
   whole,
 } from "../_shared/fields.ts";
-import { json, operationId, type Params, parse, readJson, readQuery } from "../_shared/http.ts";
+import {
+  json,
+  operationId,
+  page,
+  type Params,
+  parse,
+  readJson,
+  readQuery,
+} from "../_shared/http.ts";
 
 const Page = z.strictObject({
   limit: digits(whole(1, 200)).default(50),
@@ -23,14 +31,11 @@ export const listAccessCodes = ({ verify, rpc }: Deps) => async (request: Reques
   await verify(request, "admin");
   const { limit, before } = readQuery(request, Page);
   const rows = await rpc("list_access_codes", {
-    // One more than asked for tells whether there is a next page.
     page_size: limit + 1,
     before_created_at: before?.created_at,
     before_id: before?.id,
   });
-  const data = rows.slice(0, limit);
-  const last = data.at(-1);
-  return json({ data, next: last && rows.length > limit ? toCursor(last) : null });
+  return page(rows, limit, toCursor);
 };
 
 // The form that Postgres reads whatever the offset was.

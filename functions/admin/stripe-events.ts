@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Deps } from "../_shared/deps.ts";
 import { cursor, digits, text, toCursor, whole } from "../_shared/fields.ts";
-import { alertOperator, json, type Params, parse, readQuery } from "../_shared/http.ts";
+import { alertOperator, json, page, type Params, parse, readQuery } from "../_shared/http.ts";
 
 const EventId = text(1, 255);
 
@@ -17,15 +17,12 @@ export const listStripeEvents = ({ verify, rpc }: Deps) => async (request: Reque
   await verify(request, "admin");
   const { limit, before, needs_attention } = readQuery(request, Page);
   const rows = await rpc("list_stripe_events", {
-    // One more than asked for tells whether there is a next page.
     page_size: limit + 1,
     needs_attention,
     before_created_at: before?.created_at,
     before_id: before?.id,
   });
-  const data = rows.slice(0, limit);
-  const last = data.at(-1);
-  return json({ data, next: last && rows.length > limit ? toCursor(last) : null });
+  return page(rows, limit, toCursor);
 };
 
 /** POST admin/stripe-events/{id}/replay → replay_stripe_event(): does what an event still lacks */

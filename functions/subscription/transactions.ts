@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Deps } from "../_shared/deps.ts";
 import { digits, whole } from "../_shared/fields.ts";
-import { json, readQuery } from "../_shared/http.ts";
+import { page, readQuery } from "../_shared/http.ts";
 
 const Page = z.strictObject({
   limit: digits(whole(1, 200)).default(50),
@@ -14,11 +14,8 @@ export const listTransactions = ({ verify, rpc }: Deps) => async (request: Reque
   const { limit, before } = readQuery(request, Page);
   const rows = await rpc("list_token_transactions", {
     user_id: userId,
-    // One more than asked for tells whether there is a next page.
     page_size: limit + 1,
     before_seq: before,
   });
-  const data = rows.slice(0, limit);
-  const last = data.at(-1);
-  return json({ data, next: last && rows.length > limit ? `${last.seq}` : null });
+  return page(rows, limit, ({ seq }) => `${seq}`);
 };

@@ -2,7 +2,8 @@
 -- zero: debt is shown, spending stops, the next grant pays it. What an admin took out of tokens_purchased by hand
 -- meanwhile cannot be taken there again and is counted as used. A deleted user has nothing to take.
 --
--- Called by  settle_purchase
+-- Called by  settle_purchase, move_bonus
+-- Returns    whether there was a balance to take it from
 
 create or replace function private.claw_back_tokens(purchase public.purchases, amount bigint, event_id text)
 returns boolean

@@ -30,7 +30,6 @@ begin
   v_price_cents := coalesce(v_price_cents, v_package.price_cents);
   v_purchase.tokens_granted := coalesce(private.metadata_amount(metadata, 'tokens'), v_package.tokens_granted, 0);
   v_purchase.usd_granted := 0;
-  v_purchase.bonus_tokens := 0;
   v_currency := coalesce(metadata ->> 'currency', v_package.currency);
   if metadata ->> 'kind' = 'usd_deposit' then
     v_purchase.tokens_granted := 0;
@@ -51,7 +50,6 @@ begin
     v_attention := format('Amount %s differs from the price %s', subtotal_cents, v_price_cents);
   end if;
   v_purchase.user_id := user_id;
-  v_purchase.id := gen_random_uuid();
   v_purchase.kind := metadata ->> 'kind';
   v_purchase.description := coalesce(v_package.name, case v_purchase.kind
     when 'usd_deposit' then 'USD deposit' else format('%s tokens', v_purchase.tokens_granted)
@@ -61,15 +59,10 @@ begin
   v_purchase.usd_granted := v_purchase.usd_granted * v_share / v_price_cents;
   v_purchase.amount_cents := paid_cents;
   v_purchase.currency := currency;
-  v_purchase.refunded_cents := 0;
-  v_purchase.disputed_cents := 0;
-  v_purchase.tokens_clawed_back := 0;
-  v_purchase.usd_clawed_back := 0;
   v_purchase.stripe_id := coalesce(event.payment_intent_id, event.object_id);
   v_purchase.stripe_payment_intent_id := event.payment_intent_id;
   v_purchase.stripe_checkout_session_id := case when event.type like 'checkout.%' then event.object_id end;
   v_purchase.paid_at := event.occurred_at;
-  v_purchase.created_at := now();
   v_attention := coalesce(private.record_stripe_purchase(v_purchase, event.id), v_attention);
   return private.effect('applied', user_id, attention => v_attention);
 end;

@@ -14,7 +14,7 @@ as $$
 declare
   v_type public.token_transaction_type := case purchase.kind when 'subscription' then 'subscription' else 'purchase' end;
   v_operation_id text := 'stripe:' || purchase.stripe_id;
-  v_metadata jsonb := jsonb_build_object('purchase_id', purchase.id);
+  v_metadata jsonb;
   v_other uuid;
   v_new boolean;
 begin
@@ -24,6 +24,15 @@ begin
   if found then
     return format('Granted to user %s already', v_other);
   end if;
+  purchase.id := gen_random_uuid();
+  purchase.bonus_tokens := coalesce(purchase.bonus_tokens, 0);
+  purchase.usd_granted := coalesce(purchase.usd_granted, 0);
+  purchase.refunded_cents := 0;
+  purchase.disputed_cents := 0;
+  purchase.tokens_clawed_back := 0;
+  purchase.usd_clawed_back := 0;
+  purchase.created_at := now();
+  v_metadata := jsonb_build_object('purchase_id', purchase.id);
   perform private.lock_account(purchase.user_id);
   perform set_config('scrip.posting', 'on', true);
   insert into public.purchases select purchase.* on conflict on constraint purchases_stripe_id_key do nothing;

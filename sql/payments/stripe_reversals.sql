@@ -3,7 +3,7 @@
 -- are known counts as well, until their own events come. A dispute counts once funds were withdrawn, unless they were
 -- reinstated or it was won.
 --
--- Called by  settle_purchase, reconcile
+-- Called by  settle_purchase
 -- Returns    one row, in the smallest unit of the currency
 
 create or replace function private.stripe_reversals(payment_intent_ids text[])

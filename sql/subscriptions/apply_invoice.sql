@@ -66,16 +66,10 @@ begin
   end if;
 
   v_purchase.user_id := v_user_id;
-  v_purchase.id := gen_random_uuid();
   v_purchase.kind := 'subscription';
   v_purchase.description := format(case when v_line.is_proration then 'Upgrade to %s' else '%s' end, v_plan.name);
   v_purchase.tier := v_plan.tier;
   v_purchase.currency := v_plan.currency;
-  v_purchase.refunded_cents := 0;
-  v_purchase.disputed_cents := 0;
-  v_purchase.tokens_clawed_back := 0;
-  v_purchase.usd_granted := 0;
-  v_purchase.usd_clawed_back := 0;
   v_purchase.stripe_id := event.object_id;
   v_purchase.stripe_invoice_id := event.object_id;
   v_purchase.stripe_payment_intent_id := event.payment_intent_id;
@@ -84,7 +78,6 @@ begin
   v_purchase.period_start := v_line.period_start;
   v_purchase.period_end := v_line.period_end;
   v_purchase.paid_at := event.occurred_at;
-  v_purchase.created_at := now();
   v_grant.attention := coalesce(private.record_stripe_purchase(v_purchase, event.id), v_grant.attention);
   if v_purchase.bonus_tokens > 0 then
     perform private.move_bonus(v_purchase, event.id);

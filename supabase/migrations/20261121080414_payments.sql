@@ -187,16 +187,10 @@ begin
   end if;
 
   v_purchase.user_id := v_user_id;
-  v_purchase.id := gen_random_uuid();
   v_purchase.kind := 'subscription';
   v_purchase.description := format(case when v_line.is_proration then 'Upgrade to %s' else '%s' end, v_plan.name);
   v_purchase.tier := v_plan.tier;
   v_purchase.currency := v_plan.currency;
-  v_purchase.refunded_cents := 0;
-  v_purchase.disputed_cents := 0;
-  v_purchase.tokens_clawed_back := 0;
-  v_purchase.usd_granted := 0;
-  v_purchase.usd_clawed_back := 0;
   v_purchase.stripe_id := event.object_id;
   v_purchase.stripe_invoice_id := event.object_id;
   v_purchase.stripe_payment_intent_id := event.payment_intent_id;
@@ -205,7 +199,6 @@ begin
   v_purchase.period_start := v_line.period_start;
   v_purchase.period_end := v_line.period_end;
   v_purchase.paid_at := event.occurred_at;
-  v_purchase.created_at := now();
   v_grant.attention := coalesce(private.record_stripe_purchase(v_purchase, event.id), v_grant.attention);
   if v_purchase.bonus_tokens > 0 then
     perform private.move_bonus(v_purchase, event.id);
@@ -766,7 +759,6 @@ begin
   v_price_cents := coalesce(v_price_cents, v_package.price_cents);
   v_purchase.tokens_granted := coalesce(private.metadata_amount(metadata, 'tokens'), v_package.tokens_granted, 0);
   v_purchase.usd_granted := 0;
-  v_purchase.bonus_tokens := 0;
   v_currency := coalesce(metadata ->> 'currency', v_package.currency);
   if metadata ->> 'kind' = 'usd_deposit' then
     v_purchase.tokens_granted := 0;
@@ -787,7 +779,6 @@ begin
     v_attention := format('Amount %s differs from the price %s', subtotal_cents, v_price_cents);
   end if;
   v_purchase.user_id := user_id;
-  v_purchase.id := gen_random_uuid();
   v_purchase.kind := metadata ->> 'kind';
   v_purchase.description := coalesce(v_package.name, case v_purchase.kind
     when 'usd_deposit' then 'USD deposit' else format('%s tokens', v_purchase.tokens_granted)
@@ -797,15 +788,10 @@ begin
   v_purchase.usd_granted := v_purchase.usd_granted * v_share / v_price_cents;
   v_purchase.amount_cents := paid_cents;
   v_purchase.currency := currency;
-  v_purchase.refunded_cents := 0;
-  v_purchase.disputed_cents := 0;
-  v_purchase.tokens_clawed_back := 0;
-  v_purchase.usd_clawed_back := 0;
   v_purchase.stripe_id := coalesce(event.payment_intent_id, event.object_id);
   v_purchase.stripe_payment_intent_id := event.payment_intent_id;
   v_purchase.stripe_checkout_session_id := case when event.type like 'checkout.%' then event.object_id end;
   v_purchase.paid_at := event.occurred_at;
-  v_purchase.created_at := now();
   v_attention := coalesce(private.record_stripe_purchase(v_purchase, event.id), v_attention);
   return private.effect('applied', user_id, attention => v_attention);
 end;
@@ -1223,7 +1209,7 @@ AS $function$
 declare
   v_type public.token_transaction_type := case purchase.kind when 'subscription' then 'subscription' else 'purchase' end;
   v_operation_id text := 'stripe:' || purchase.stripe_id;
-  v_metadata jsonb := jsonb_build_object('purchase_id', purchase.id);
+  v_metadata jsonb;
   v_other uuid;
   v_new boolean;
 begin
@@ -1233,6 +1219,15 @@ begin
   if found then
     return format('Granted to user %s already', v_other);
   end if;
+  purchase.id := gen_random_uuid();
+  purchase.bonus_tokens := coalesce(purchase.bonus_tokens, 0);
+  purchase.usd_granted := coalesce(purchase.usd_granted, 0);
+  purchase.refunded_cents := 0;
+  purchase.disputed_cents := 0;
+  purchase.tokens_clawed_back := 0;
+  purchase.usd_clawed_back := 0;
+  purchase.created_at := now();
+  v_metadata := jsonb_build_object('purchase_id', purchase.id);
   perform private.lock_account(purchase.user_id);
   perform set_config('scrip.posting', 'on', true);
   insert into public.purchases select purchase.* on conflict on constraint purchases_stripe_id_key do nothing;
