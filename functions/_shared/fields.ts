@@ -1,12 +1,14 @@
 /** The fields that requests share. */
 import { z } from "zod";
+import { roundNumbers } from "./numbers.ts";
 
 /** Says what a field must be; that it is missing is said elsewhere. */
 export const must = (what: string) => ({
   error: ({ input }: { input?: unknown }) => input === undefined ? undefined : `must be ${what}`,
 });
 
-const MAX_TOKENS = 9_000_000_000_000_000;
+/** The most tokens or credits that there can be: JSON carries them exactly. */
+export const MAX_TOKENS = 9_000_000_000_000_000;
 
 /** A whole number within bounds. */
 export function whole(min: number, max: number) {
@@ -45,8 +47,10 @@ export const OperationId = text(1, 255);
 export const Description = text(0, 500);
 
 /** Money as a decimal string, of at most so many decimals; JSON numbers are taken as they are written. */
-export function money(decimals: number) {
-  const rule = must(`an amount such as "25.00", with at most ${decimals} decimals`);
+export function money(
+  decimals: number,
+  rule = must(`an amount such as "25.00", with at most ${decimals} decimals`),
+) {
   const form = new RegExp(`^\\d{1,12}(?:\\.\\d{1,${decimals}})?$`);
   return z.union([z.string(), z.number()], rule).transform(String).pipe(
     z.string().regex(form, rule),
@@ -80,17 +84,18 @@ const METADATA_RULE = must(
   `an object of at most ${MAX_METADATA_BYTES} bytes and ${MAX_DEPTH} levels, without NUL`,
 );
 
-function isMetadata(value: Record<string, unknown>): boolean {
-  // First, since what follows would follow any depth.
-  if (depth(value) > MAX_DEPTH) return false;
-  const json = JSON.stringify(value);
+function fits(metadata: unknown): boolean {
+  const json = JSON.stringify(metadata);
   return new TextEncoder().encode(json).length <= MAX_METADATA_BYTES && !hasBadEscape(json);
 }
 
-/** The caller's own data: a JSON object. */
+/** The caller's own data: a JSON object, whose numbers may have more digits than are kept. */
 export const Metadata = z.record(z.string(), z.unknown(), METADATA_RULE)
-  .refine(isMetadata, METADATA_RULE)
-  .pipe(z.record(z.string(), z.json(), METADATA_RULE));
+  // First, since what follows would follow any depth.
+  .refine((value) => depth(value) <= MAX_DEPTH, METADATA_RULE)
+  .transform(roundNumbers)
+  .pipe(z.record(z.string(), z.json(), METADATA_RULE))
+  .refine(fits, METADATA_RULE);
 
 /** Where a page of a list ends. */
 export interface Position {

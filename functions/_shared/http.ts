@@ -5,6 +5,7 @@ import { type Caller, callerOf } from "./auth.ts";
 import type { Deps } from "./deps.ts";
 import { ScripError, scripError, toResponse } from "./errors.ts";
 import { Id, OperationId } from "./fields.ts";
+import { parseJson } from "./numbers.ts";
 
 /** The parts of the path that the route names, such as `user_id`. */
 export type Params = Record<string, string | undefined>;
@@ -107,9 +108,10 @@ export function createHandler(name: string, routes: Routes, deps: Deps) {
       ...(failed && error !== undefined ? { error } : {}),
     };
     deps.log(entry);
-    for (const alert of alerts.get(request) ?? []) {
-      deps.log({ ...entry, level: "error", error: alert });
-    }
+    const tell = (alert: string) =>
+      deps.log({ ...entry, time: new Date().toISOString(), level: "error", error: alert });
+    alerts.get(request)?.forEach(tell);
+    answered.set(request, tell);
     return response;
   };
 }
@@ -133,9 +135,14 @@ export function noteSubject<T>(request: Request, value: T): T {
 
 const alerts = new WeakMap<Request, string[]>();
 
+// Work in the background goes on after the answer.
+const answered = new WeakMap<Request, (alert: string) => void>();
+
 /** Adds a line to the log that a person should read, though the request need not have failed. */
 export function alertOperator(request: Request, text: string): void {
-  alerts.set(request, [...alerts.get(request) ?? [], text]);
+  const tell = answered.get(request);
+  if (tell) tell(text);
+  else alerts.set(request, [...alerts.get(request) ?? [], text]);
 }
 
 function requestIdOf(request: Request): string {
@@ -143,7 +150,8 @@ function requestIdOf(request: Request): string {
   return /^[\w.:-]{1,128}$/.test(given) ? given : crypto.randomUUID();
 }
 
-function traceOf(failure: unknown): string {
+/** Why something failed, for the log. */
+export function traceOf(failure: unknown): string {
   const cause = failure instanceof ScripError ? failure.cause ?? failure : failure;
   return cause instanceof Error ? cause.stack ?? cause.message : String(cause);
 }
@@ -167,7 +175,7 @@ export interface ReadOptions {
 }
 
 /**
- * Reads a JSON body.
+ * Reads a JSON body; numbers that JSON would round are refused.
  *
  * @throws {ScripError} `invalid_request`, naming each field that is wrong.
  */
@@ -180,8 +188,11 @@ export async function readJson<S extends z.ZodType>(
   if (text === "" && empty !== undefined) return parse(schema, empty);
   let value: unknown;
   try {
-    value = JSON.parse(text);
-  } catch {
+    value = parseJson(text);
+  } catch (error) {
+    if (error instanceof RangeError) {
+      throw scripError("invalid_request", "body: must not be nested so deeply");
+    }
     throw scripError("invalid_request", `body: ${text === "" ? "is required" : "must be JSON"}`);
   }
   return noteSubject(request, parse(schema, value));

@@ -181,9 +181,84 @@ Deno.test("what Postgres cannot store is refused wherever it is", async () => {
       200,
     );
   }
-  const deep = `{"a":${"[".repeat(8000)}${"]".repeat(8000)}}`;
-  const body = JSON.stringify(CHARGE).replace("}", `,"metadata":${deep}}`);
-  await refused(charge(body), /^metadata: must be an object/);
+});
+
+/** The body of a charge, with metadata as it is written here. */
+const withMetadata = (metadata: string) =>
+  JSON.stringify(CHARGE).replace("}", `,"metadata":${metadata}}`);
+
+Deno.test("what is nested too deeply is refused, however deeply", async () => {
+  const nested = (levels: number) => `{"a":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
+  equal((await charge(withMetadata(nested(100)))).response.status, 200);
+  for (const levels of [101, 500]) {
+    await refused(charge(withMetadata(nested(levels))), /^metadata: must be an object/);
+  }
+  await refused(charge(withMetadata(nested(30_000))), /^body: must not be nested so deeply$/);
+});
+
+Deno.test("numbers that JSON would round are refused by name", async () => {
+  const withAmount = (amount: string) =>
+    `{"user_id":"${USER}","operation_id":"a","amount":${amount}}`;
+  for (const amount of ["5", "5.0", "5.000", "5e0", "0.5e1", "50E-1", "500e-2"]) {
+    const { calls } = await charge(withAmount(amount));
+    deepEqual(calls[0]?.args, { ...CHARGE, actor: "service_role" }, amount);
+  }
+  const rounded = [
+    "5.00000000000000001",
+    "4.9999999999999999999",
+    "0.50000000000000000001e1",
+    "8999999999999999.9",
+    "9007199254740993",
+    "9e999999999999999999999",
+    `5.${"0".repeat(60_000)}1`,
+  ];
+  for (const amount of rounded) {
+    await refused(charge(withAmount(amount)), /^amount: must be a whole number from 1 to/);
+  }
+  await refused(
+    send(
+      "POST",
+      "credits/charge-batch",
+      asSecret,
+      `{"charges":[${withAmount("5.00000000000000001")}]}`,
+    ),
+    /^charges\.0\.amount: must be a whole number from 1 to/,
+  );
+  await refused(charge(withAmount('5,"x":0.30000000000000000001')), /^x: is not a field/);
+  const deposit = (amount: string) =>
+    send(
+      "POST",
+      `admin/users/${USER}/usd-deposit`,
+      asAdmin,
+      `{"reason":"r","operation_id":"a","amount":${amount}}`,
+    );
+  await refused(deposit("5.00000000000000001"), /^amount: must be an amount such as/);
+  match(JSON.stringify((await deposit("0.1")).calls), /"amount":"0\.1"/);
+  await refused(charge("5.00000000000000001"), /^body: must be/);
+  await refused(
+    send("POST", "get-token-balance", asSecret, '{"user_id":0.30000000000000000001}'),
+    /^user_id: must be/,
+  );
+});
+
+Deno.test("metadata keeps the nearest numbers, as other languages write theirs", async () => {
+  const written =
+    '{"a":0.10000000000000001,"b":[{"c":5.00000000000000001},-0.30000000000000004],"d":1e-400}';
+  const { calls } = await charge(withMetadata(written));
+  equal(
+    JSON.stringify(Object(calls[0]?.args).metadata),
+    '{"a":0.1,"b":[{"c":5},-0.30000000000000004],"d":0}',
+  );
+  for (
+    const metadata of [
+      '{"a":1e400}',
+      '{"a":[-1e400]}',
+      "0.10000000000000001",
+      "[0.10000000000000001]",
+    ]
+  ) {
+    await refused(charge(withMetadata(metadata)), /^metadata/);
+  }
 });
 
 Deno.test("bodies must be JSON of a limited size", async () => {
