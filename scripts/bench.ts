@@ -107,6 +107,24 @@ async function checkouts(directory: string, user: () => string) {
   };
 }
 
+/** A user with US dollars and a master token with credits. */
+interface Owner {
+  id: string;
+  token: string;
+  key: string;
+}
+
+/** Gives each user US dollars and a token. */
+async function addTokens(sql: postgres.Sql, users: string[]): Promise<Owner[]> {
+  return await Promise.all(users.map(async (id) => {
+    await sql`select * from deposit_usd(${id}, '1000000', 'seed')`;
+    const [made] = await sql`select * from create_api_token(${id}, 'master', 'bench', 'seed')`;
+    const { token_id: token, api_key: key } = made ?? {};
+    await sql`select * from refill_token(${id}, ${token}, 'usd', '500000', 'refill')`;
+    return { id, token, key };
+  }));
+}
+
 function operations(sql: postgres.Sql, user: () => string) {
   const charge = (id: string) =>
     sql`select * from charge_tokens(${user()}, 1, ${id}, actor => 'bench')`;
@@ -132,10 +150,13 @@ function operations(sql: postgres.Sql, user: () => string) {
 function makeCases(
   sql: postgres.Sql,
   users: { fresh: string[]; few: string; many: string },
+  owners: Owner[],
   handle: Case["run"],
 ): Case[] {
   const anyone = () => users.fresh[Math.floor(Math.random() * USERS)] ?? "";
   const one = users.fresh[0] ?? "";
+  const owner = () =>
+    owners[Math.floor(Math.random() * owners.length)] ?? { id: "", token: "", key: "" };
   const floor = (id: () => string) => () =>
     sql`
     with spent as (update floor_accounts set balance = balance - 1 where id = ${id()} returning id, balance)
@@ -163,6 +184,19 @@ function makeCases(
       name: "stripe event, a purchase",
       against: { name: "floor", aim: 0.15 },
       run: handle,
+    },
+    {
+      name: "refill",
+      against: { name: "floor", aim: 0.3 },
+      run: () => {
+        const { id, token } = owner();
+        return sql`select * from refill_token(${id}, ${token}, 'usd', '0.01', ${nextId()}, 'bench')`;
+      },
+    },
+    {
+      name: "consume credits",
+      against: { name: "floor", aim: 0.7 },
+      run: () => sql`select * from consume_api_credits(${owner().key}, 1, ${nextId()}, 'bench')`,
     },
   ];
   const [few, many] = [operations(sql, () => users.few), operations(sql, () => users.many)];
@@ -256,11 +290,12 @@ try {
     () => fresh[Math.floor(Math.random() * USERS)] ?? "",
   );
   const handle = () => sql`select * from handle_stripe_event(${sql.json(nextCheckout())})`;
+  const owners = await addTokens(sql, fresh);
   // Plans are made for a project that has sold before.
   await Promise.all(Array.from({ length: 1000 }, handle));
   await admin`vacuum analyze`;
   await admin`checkpoint`;
-  const cases = makeCases(sql, { fresh, few, many }, handle);
+  const cases = makeCases(sql, { fresh, few, many }, owners, handle);
   report(cases, await measure(cases));
   const problems = await sql`select * from verify_ledger()`;
   failed = problems.length > 0;

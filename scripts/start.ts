@@ -54,6 +54,8 @@ Scrip is running.
   if (demo) {
     const json = "-H 'content-type: application/json'";
     const secret = `-H 'apikey: ${secret_key}'`;
+    // A key is shown once: another day's token is another one.
+    const now = Date.now().toString(36);
     say(`
 Sign in, and activate an access code:
 
@@ -78,6 +80,24 @@ Buy 100 tokens for €1.00: open the url of the answer, a page of a stand-in for
   curl '${url}/functions/v1/create-checkout' \\
     -H "authorization: Bearer $TOKEN" ${json} \\
     -d '{"kind": "package", "package_id": "${demo.packageId}"}'
+
+Make an API token, and refill it with $10 of the demo user's $25.00:
+
+  API_TOKEN=$(curl -s '${url}/functions/v1/refill/tokens' \\
+    -H "authorization: Bearer $TOKEN" ${json} \\
+    -d '{"kind": "product", "product_id": "${demo.productId}", "name": "My app", "operation_id": "token-${now}"}')
+  TOKEN_ID=$(echo "$API_TOKEN" | sed 's/.*"id":"\\([^"]*\\)".*/\\1/')
+  API_KEY=$(echo "$API_TOKEN" | sed 's/.*"key":"\\([^"]*\\)".*/\\1/')
+
+  curl '${url}/functions/v1/refill' -H "authorization: Bearer $TOKEN" ${json} \\
+    -d '{"token_id": "'$TOKEN_ID'", "mode": "usd", "amount": "10.00", "operation_id": "refill-${now}"}'
+
+See what an external HUB was told of it, here a stand-in; and spend some of its credits by its key:
+
+  curl '${url}/stand-in/hub'
+
+  curl '${url}/functions/v1/credits/tokens/consume' ${secret} ${json} \\
+    -d '{"api_key": "'$API_KEY'", "credits": 9, "operation_id": "call-${now}"}'
 `);
   }
   say(`\nCtrl-C stops it.\n\nready ${url}\n`);

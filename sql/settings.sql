@@ -5,10 +5,14 @@ create table public.settings (
   base_rate numeric(20, 6) not null default 10000,
   purchase_currencies text[] not null default '{eur,usd}',
   past_due_grace_days integer not null default 7,
+  refill_fee_usd numeric(20, 10) not null default 0.0001,
+  master_rate_usd numeric(20, 10) not null default 0.001,
   constraint settings_pkey primary key (id),
   constraint settings_id_check check (id),
   constraint settings_base_rate_check check (base_rate > 0 and base_rate <= 1000000000),
-  constraint settings_past_due_grace_days_check check (past_due_grace_days between 0 and 90)
+  constraint settings_past_due_grace_days_check check (past_due_grace_days between 0 and 90),
+  constraint settings_refill_fee_usd_check check (refill_fee_usd between 0 and 1000),
+  constraint settings_master_rate_usd_check check (master_rate_usd > 0 and master_rate_usd <= 1000000000)
 );
 
 comment on table public.settings is 'What the operator sets: one row.';
@@ -16,6 +20,8 @@ comment on column public.settings.id is 'Always true: there is one row.';
 comment on column public.settings.base_rate is 'Tokens for one unit of money (one euro, one dollar) in subscription/purchase, before the plan''s purchase_rate.';
 comment on column public.settings.purchase_currencies is 'Currencies that subscription/purchase takes, in lower case; one unit of each buys base_rate tokens.';
 comment on column public.settings.past_due_grace_days is 'For how many days a plan stays in force after a failed payment.';
+comment on column public.settings.refill_fee_usd is 'US dollars that each refill costs on top of its credits.';
+comment on column public.settings.master_rate_usd is 'US dollars for one credit of a master token.';
 
 alter table public.settings enable row level security;
 

@@ -19,3 +19,7 @@ values
   ('standard', 'Standard', '4,000 tokens a month, calls at nine tenths', 29.00, 'eur', 7.00, 4000, 500, 0.9, 1.1),
   ('premium', 'Premium', '15,000 tokens a month, calls at eight tenths', 99.00, 'eur', 19.00, 15000, 2000, 0.8, 1.25)
 on conflict do nothing;
+
+insert into public.products (id, name, description, value_credits_usd)
+values ('018f0000-0000-7000-8000-000000000101', 'API credits', 'Credits for calls of the API, a cent each', 0.01)
+on conflict do nothing;

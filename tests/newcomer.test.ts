@@ -1,5 +1,6 @@
-/** The README's story, as a newcomer lives it: sign up, activate a code, spend, ask why. */
-import { deepEqual, equal, match } from "node:assert/strict";
+/** The README's story, as a newcomer lives it: sign up, activate a code, spend, ask why, refill an API token. */
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { delay } from "../scripts/stack/parts.ts";
 import { call, createCodes, ledgerTest, signIn, signUp, stack } from "./harness.ts";
 
 ledgerTest("a newcomer signs up, activates a code, spends, and is told why", async (sql) => {
@@ -50,6 +51,46 @@ ledgerTest("a newcomer signs up, activates a code, spends, and is told why", asy
   const amounts = (all: Record<string, unknown>[]) =>
     all.map((l) => [l["source"], l["amount"], l["reference"]]);
   deepEqual(amounts(explained.body.lines), amounts(lines));
+});
+
+ledgerTest("a newcomer refills an API token, the HUB is told, and its key spends", async () => {
+  const user = await signUp();
+  const deposit = await call(`admin/users/${user.id}/usd-deposit`, {
+    secret: true,
+    body: { amount: "25.00", reason: "Demo", operation_id: "demo" },
+  });
+  equal(deposit.status, 200, JSON.stringify(deposit.body));
+  const [product] = (await user.client.from("products").select("id, value_credits_usd::text")
+    .eq("id", "018f0000-0000-7000-8000-000000000101")).data ?? [];
+  equal(Number(product?.value_credits_usd), 0.01);
+
+  const made = await call("refill/tokens", {
+    token: user.token,
+    body: { kind: "product", product_id: product?.id, name: "My app", operation_id: "token-1" },
+  });
+  match(made.body.key, /^scrip_[0-9A-Za-z]{40}[0-9a-f]{8}$/, JSON.stringify(made.body));
+  const refill = await call("refill", {
+    token: user.token,
+    body: { token_id: made.body.id, mode: "usd", amount: "10.00", operation_id: "refill-1" },
+  });
+  deepEqual([refill.status, refill.body.credits_added, refill.body.credits], [200, 999, 999]);
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const { data } = await (await fetch(`${stack.url}/stand-in/hub`)).json();
+    const told = data.find(({ token }: { token: { id: string } }) => token.id === made.body.id);
+    if (told?.event === "api_token.refilled") {
+      equal(told.token.credits, 999);
+      break;
+    }
+    ok(Date.now() < deadline, "the HUB was not told");
+    await delay(20);
+  }
+
+  const spent = await call("credits/tokens/consume", {
+    secret: true,
+    body: { api_key: made.body.key, credits: 9, operation_id: "call-1" },
+  });
+  deepEqual([spent.status, spent.body.credits, spent.body.replayed], [200, 990, false]);
 });
 
 ledgerTest("the journal is there for its owner through supabase-js, newest first", async (sql) => {

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { createClient } from "@supabase/supabase-js";
 import postgres from "postgres";
+import { Webhook } from "standardwebhooks";
 import { readStackFile, type StackFile } from "../scripts/stack/config.ts";
 import { delay } from "../scripts/stack/parts.ts";
 import { makeDataFolder, SpawnError, spawnStack } from "../scripts/stack/spawn.ts";
@@ -66,6 +67,73 @@ Deno.test("an unknown path and an unknown function are 404 in the common shape",
     equal(response.status, 404);
     deepEqual(Object.keys(await response.json()), ["code", "message", "details", "hint"]);
   }
+});
+
+Deno.test("the stand-in for the HUB checks who tells it, and goes not back", async () => {
+  const { url, hub_api_key } = await shared();
+  const id = crypto.randomUUID();
+  const tell = async (version: unknown, headers: Record<string, string> = {}) => {
+    const response = await fetch(`${url}/stand-in/hub`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${hub_api_key}`,
+        "idempotency-key": crypto.randomUUID(),
+        ...headers,
+      },
+      body: JSON.stringify({
+        event: "api_token.refilled",
+        occurred_at: "2026-01-01T00:00:00Z",
+        token: { id, version },
+      }),
+    });
+    return [response.status, (await response.json()).hub_id];
+  };
+  const versions = async () => {
+    const { data } = await (await fetch(`${url}/stand-in/hub`)).json();
+    return data.map(({ token }: { token: { id: string; version: number } }) => token)
+      .filter((token: { id: string }) => token.id === id)
+      .map(({ version }: { version: number }) => version);
+  };
+  deepEqual(await tell(9, { authorization: "Bearer other" }), [401, undefined]);
+  deepEqual(await tell(9, { "idempotency-key": "" }), [400, undefined]);
+  deepEqual(await tell("9"), [400, undefined]);
+  deepEqual(await versions(), []);
+  for (const [version, kept] of [[2, 2], [1, 2], [2, 2], [3, 3]]) {
+    deepEqual(await tell(version), [200, `hub-${id}`]);
+    deepEqual(await versions(), [kept]);
+  }
+  const other = await fetch(`${url}/stand-in/hub`, { method: "DELETE" });
+  equal(other.status, 405);
+  await other.body?.cancel();
+});
+
+Deno.test("the stand-in for the operator's endpoint checks signatures, and shows a notice once", async () => {
+  const { url, notice_webhook_secret } = await shared();
+  const id = crypto.randomUUID();
+  const body = JSON.stringify({ type: "balance.low", id });
+  const tell = async (secret: string, sent = body) => {
+    const now = new Date();
+    const { status } = await fetch(`${url}/stand-in/webhook`, {
+      method: "POST",
+      headers: {
+        "webhook-id": id,
+        "webhook-timestamp": `${Math.floor(now.getTime() / 1000)}`,
+        "webhook-signature": new Webhook(secret).sign(id, now, body),
+      },
+      body: sent,
+    });
+    return status;
+  };
+  const times = async () => {
+    const { data } = await (await fetch(`${url}/stand-in/webhook`)).json();
+    return data.filter((notice: unknown) => JSON.stringify(notice) === body).length;
+  };
+  equal(await tell(`whsec_${btoa("another secret")}`), 401);
+  equal(await tell(notice_webhook_secret, `${body} `), 401);
+  equal(await times(), 0);
+  equal(await tell(notice_webhook_secret), 204);
+  equal(await tell(notice_webhook_secret), 204);
+  equal(await times(), 1);
 });
 
 Deno.test("REST traffic leaves grants, policies and the functions of auth alone", async () => {

@@ -41,6 +41,40 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"api_token_transactions": {
+                  Row: {
+                    "actor": string,"amount": number,"created_at": string,"credits_after": number,"id": string,"operation_id": string | null,"reference": string | null,"token_id": string,"type": Database["public"]['Enums']["api_token_transaction_type"],"user_id": string,"version": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "actor": string,"amount": number,"created_at"?: string,"credits_after": number,"id"?: string,"operation_id"?: string | null,"reference"?: string | null,"token_id": string,"type": Database["public"]['Enums']["api_token_transaction_type"],"user_id": string,"version": number
+                  }
+                  Update: {
+                    "actor"?: string,"amount"?: number,"created_at"?: string,"credits_after"?: number,"id"?: string,"operation_id"?: string | null,"reference"?: string | null,"token_id"?: string,"type"?: Database["public"]['Enums']["api_token_transaction_type"],"user_id"?: string,"version"?: number
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"api_tokens": {
+                  Row: {
+                    "created_at": string,"credits": number,"hub_id": string | null,"id": string,"key_hint": string | null,"kind": Database["public"]['Enums']["api_token_kind"],"low_balance_threshold": number | null,"name": string,"product_id": string | null,"revoked_at": string | null,"status": Database["public"]['Enums']["api_token_status"],"user_id": string,"version": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "created_at"?: string,"credits"?: number,"hub_id"?: string | null,"id"?: string,"key_hint"?: string | null,"kind": Database["public"]['Enums']["api_token_kind"],"low_balance_threshold"?: number | null,"name": string,"product_id"?: string | null,"revoked_at"?: string | null,"status"?: Database["public"]['Enums']["api_token_status"],"user_id": string,"version"?: number
+                  }
+                  Update: {
+                    "created_at"?: string,"credits"?: number,"hub_id"?: string | null,"id"?: string,"key_hint"?: string | null,"kind"?: Database["public"]['Enums']["api_token_kind"],"low_balance_threshold"?: number | null,"name"?: string,"product_id"?: string | null,"revoked_at"?: string | null,"status"?: Database["public"]['Enums']["api_token_status"],"user_id"?: string,"version"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "api_tokens_product_id_fkey"
+      columns: ["product_id"]
+isOneToOne: false
+      referencedRelation: "products"
+      referencedColumns: ["id"]
+    }
+                  ]
                 },"auto_top_ups": {
                   Row: {
                     "created_at": string,"currency": string,"enabled": boolean,"monthly_cap_cents": number,"package_id": string,"price_cents": number,"stopped_at": string | null,"stopped_reason": string | null,"threshold": number,"user_id": string
@@ -61,6 +95,34 @@ isOneToOne: false
       referencedColumns: ["id"]
     }
                   ]
+                },"notices": {
+                  Row: {
+                    "created_at": string,"data": NonNullable<Json>,"id": string,"read_at": string | null,"type": Database["public"]['Enums']["notice_type"],"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "created_at"?: string,"data": NonNullable<Json>,"id"?: string,"read_at"?: string | null,"type": Database["public"]['Enums']["notice_type"],"user_id": string
+                  }
+                  Update: {
+                    "created_at"?: string,"data"?: NonNullable<Json>,"id"?: string,"read_at"?: string | null,"type"?: Database["public"]['Enums']["notice_type"],"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"products": {
+                  Row: {
+                    "active": boolean,"created_at": string,"description": string | null,"id": string,"name": string,"value_credits_usd": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "active"?: boolean,"created_at"?: string,"description"?: string | null,"id"?: string,"name": string,"value_credits_usd"?: number | null
+                  }
+                  Update: {
+                    "active"?: boolean,"created_at"?: string,"description"?: string | null,"id"?: string,"name"?: string,"value_credits_usd"?: number | null
+                  }
+                  Relationships: [
+                    
+                  ]
                 },"purchases": {
                   Row: {
                     "amount_cents": number,"bonus_tokens": number,"created_at": string,"currency": string,"description": string,"disputed_cents": number,"granted_period_start": string | null,"id": string,"kind": Database["public"]['Enums']["purchase_kind"],"package_id": string | null,"paid_at": string,"period_end": string | null,"period_start": string | null,"refunded_cents": number,"stripe_checkout_session_id": string | null,"stripe_id": string,"stripe_invoice_id": string | null,"stripe_payment_intent_id": string | null,"stripe_subscription_id": string | null,"tier": string | null,"tokens_clawed_back": number,"tokens_granted": number,"usd_clawed_back": number,"usd_granted": number,"user_id": string
@@ -75,16 +137,30 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
-                },"settings": {
+                },"refill_transactions": {
                   Row: {
-                    "base_rate": number,"id": boolean,"past_due_grace_days": number,"purchase_currencies": (string)[]
+                    "created_at": string,"credits_added": number,"credits_after": number,"fee": number,"id": string,"mode": Database["public"]['Enums']["refill_mode"],"operation_id": string,"product_id": string | null,"rate": number,"token_id": string,"usd_balance_after": number,"usd_spent": number,"user_id": string,"version": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "base_rate"?: number,"id"?: boolean,"past_due_grace_days"?: number,"purchase_currencies"?: (string)[]
+                    "created_at"?: string,"credits_added": number,"credits_after": number,"fee": number,"id": string,"mode": Database["public"]['Enums']["refill_mode"],"operation_id": string,"product_id"?: string | null,"rate": number,"token_id": string,"usd_balance_after": number,"usd_spent": number,"user_id": string,"version": number
                   }
                   Update: {
-                    "base_rate"?: number,"id"?: boolean,"past_due_grace_days"?: number,"purchase_currencies"?: (string)[]
+                    "created_at"?: string,"credits_added"?: number,"credits_after"?: number,"fee"?: number,"id"?: string,"mode"?: Database["public"]['Enums']["refill_mode"],"operation_id"?: string,"product_id"?: string | null,"rate"?: number,"token_id"?: string,"usd_balance_after"?: number,"usd_spent"?: number,"user_id"?: string,"version"?: number
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"settings": {
+                  Row: {
+                    "base_rate": number,"id": boolean,"master_rate_usd": number,"past_due_grace_days": number,"purchase_currencies": (string)[],"refill_fee_usd": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "base_rate"?: number,"id"?: boolean,"master_rate_usd"?: number,"past_due_grace_days"?: number,"purchase_currencies"?: (string)[],"refill_fee_usd"?: number
+                  }
+                  Update: {
+                    "base_rate"?: number,"id"?: boolean,"master_rate_usd"?: number,"past_due_grace_days"?: number,"purchase_currencies"?: (string)[],"refill_fee_usd"?: number
                   }
                   Relationships: [
                     
@@ -201,14 +277,14 @@ isOneToOne: false
                   ]
                 },"usd_balances": {
                   Row: {
-                    "balance": number,"created_at": string,"journal_seq": number,"user_id": string
+                    "balance": number,"created_at": string,"journal_seq": number,"low_balance_threshold": number | null,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "balance"?: number,"created_at"?: string,"journal_seq"?: number,"user_id": string
+                    "balance"?: number,"created_at"?: string,"journal_seq"?: number,"low_balance_threshold"?: number | null,"user_id": string
                   }
                   Update: {
-                    "balance"?: number,"created_at"?: string,"journal_seq"?: number,"user_id"?: string
+                    "balance"?: number,"created_at"?: string,"journal_seq"?: number,"low_balance_threshold"?: number | null,"user_id"?: string
                   }
                   Relationships: [
                     
@@ -229,14 +305,14 @@ isOneToOne: false
                   ]
                 },"user_tokens": {
                   Row: {
-                    "created_at": string,"holds_expire_at": string,"journal_balance": number,"journal_seq": number,"tokens_purchased": number,"tokens_reserved": number,"tokens_used": number,"user_id": string
+                    "created_at": string,"holds_expire_at": string,"journal_balance": number,"journal_seq": number,"low_balance_threshold": number | null,"tokens_purchased": number,"tokens_reserved": number,"tokens_used": number,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "created_at"?: string,"holds_expire_at"?: string,"journal_balance"?: number,"journal_seq"?: number,"tokens_purchased"?: number,"tokens_reserved"?: number,"tokens_used"?: number,"user_id": string
+                    "created_at"?: string,"holds_expire_at"?: string,"journal_balance"?: number,"journal_seq"?: number,"low_balance_threshold"?: number | null,"tokens_purchased"?: number,"tokens_reserved"?: number,"tokens_used"?: number,"user_id": string
                   }
                   Update: {
-                    "created_at"?: string,"holds_expire_at"?: string,"journal_balance"?: number,"journal_seq"?: number,"tokens_purchased"?: number,"tokens_reserved"?: number,"tokens_used"?: number,"user_id"?: string
+                    "created_at"?: string,"holds_expire_at"?: string,"journal_balance"?: number,"journal_seq"?: number,"low_balance_threshold"?: number | null,"tokens_purchased"?: number,"tokens_reserved"?: number,"tokens_used"?: number,"user_id"?: string
                   }
                   Relationships: [
                     
@@ -287,9 +363,24 @@ isOneToOne: false
               "amount_cents": number,"currency": string,"description": string,"package_id": string,"stripe_customer_id": string,"tokens": number,"top_up_id": string,"user_id": string
             }[]
                            },
+"claim_outbox":
+{ Args: { "lease_seconds": number,"max_count": number }; Returns: {
+              "attempts": number,"claim_id": string,"created_at": string,"destination": string,"event": string,"id": string,"payload": Json
+            }[]
+                           },
+"consume_api_credits":
+{ Args: { "actor"?: string,"amount": number,"api_key": string,"operation_id": string }; Returns: {
+              "credits": number,"replayed": boolean,"token_id": string,"version": number
+            }[]
+                           },
 "create_access_codes":
 { Args: { "actor"?: string,"count": number,"email"?: string,"expires_at"?: string,"max_uses"?: number,"note"?: string,"on_top"?: boolean,"operation_id": string,"tokens_to_grant": number }; Returns: {
               "code": string,"code_hint": string,"id": string,"replayed": boolean
+            }[]
+                           },
+"create_api_token":
+{ Args: { "kind": string,"name": string,"operation_id": string,"product_id"?: string,"user_id": string }; Returns: {
+              "api_key": string,"replayed": boolean,"token_id": string
             }[]
                            },
 "deposit_usd":
@@ -310,9 +401,19 @@ isOneToOne: false
               "stopped": boolean
             }[]
                            },
+"finish_outbox":
+{ Args: { "claim_id": string,"error"?: string,"hub_id"?: string,"outbox_id": string,"outcome": string,"retry_after_seconds"?: number }; Returns: {
+              "status": string
+            }[]
+                           },
 "get_auto_top_up":
 { Args: { "user_id": string }; Returns: {
               "currency": string,"enabled": boolean,"in_flight": boolean,"monthly_cap_cents": number,"package_id": string,"spent_cents": number,"stopped_at": string,"stopped_reason": string,"threshold": number
+            }[]
+                           },
+"get_low_balance_thresholds":
+{ Args: { "user_id": string }; Returns: {
+              "balance": string,"have": string,"low": boolean,"name": string,"threshold": string,"token_id": string
             }[]
                            },
 "get_subscription":
@@ -340,6 +441,21 @@ isOneToOne: false
               "code_hint": string,"created_at": string,"created_by": string,"email": string,"expires_at": string,"id": string,"max_uses": number,"note": string,"on_top": boolean,"revoked_at": string,"tokens_to_grant": number,"uses": number
             }[]
                            },
+"list_api_tokens":
+{ Args: { "before_created_at"?: string,"before_id"?: string,"page_size"?: number,"token_id"?: string,"user_id": string }; Returns: {
+              "created_at": string,"credits": number,"hub_id": string,"id": string,"key_hint": string,"kind": string,"name": string,"product_id": string,"revoked_at": string,"status": string,"version": number
+            }[]
+                           },
+"list_notices":
+{ Args: { "before_created_at"?: string,"before_id"?: string,"page_size": number,"unread"?: boolean,"user_id": string }; Returns: {
+              "created_at": string,"data": Json,"id": string,"read_at": string,"type": string
+            }[]
+                           },
+"list_outbox":
+{ Args: { "before_created_at"?: string,"before_id"?: string,"in_status"?: string,"page_size": number }; Returns: {
+              "attempts": number,"created_at": string,"destination": string,"due_at": string,"error": string,"event": string,"finished_at": string,"id": string,"payload": Json,"status": string,"subject": string
+            }[]
+                           },
 "list_stripe_events":
 { Args: { "before_created_at"?: string,"before_id"?: string,"needs_attention"?: boolean,"page_size": number }; Returns: {
               "attention": string,"created_at": string,"error": string,"id": string,"livemode": boolean,"object_id": string,"occurred_at": string,"outcome": string,"type": string,"user_id": string
@@ -355,9 +471,29 @@ isOneToOne: false
               "amount": number,"balance_after": number,"created_at": string,"description": string,"id": string,"operation_id": string,"reference": string,"remaining_after": number,"seq": number,"type": string
             }[]
                            },
+"preview_refill":
+{ Args: { "amount": string,"mode": string,"token_id": string,"user_id": string }; Returns: {
+              "credits": number,"credits_added": number,"fee": string,"rate": string,"usd_balance": string,"usd_spent": string
+            }[]
+                           },
+"prune_outbox":
+{ Args: { "keep_days"?: number,"max_rows"?: number }; Returns: {
+              "deleted": number
+            }[]
+                           },
 "quote_checkout":
 { Args: { "amount"?: string,"currency"?: string,"kind": string,"package_id"?: string,"tier"?: string,"user_id": string }; Returns: {
               "amount_cents": number,"description": string,"email": string,"name": string,"price_currency": string,"stripe_customer_id": string,"stripe_product_id": string,"tokens": number,"usd": string
+            }[]
+                           },
+"read_notice":
+{ Args: { "notice_id": string,"user_id": string }; Returns: {
+              "id": string,"read_at": string
+            }[]
+                           },
+"refill_token":
+{ Args: { "actor"?: string,"amount": string,"mode": string,"operation_id": string,"token_id": string,"user_id": string }; Returns: {
+              "credits": number,"credits_added": number,"fee": string,"rate": string,"refill_id": string,"replayed": boolean,"usd_balance": string,"usd_spent": string
             }[]
                            },
 "refund_tokens":
@@ -368,6 +504,21 @@ isOneToOne: false
 "release_tokens":
 { Args: { "operation_id": string,"user_id": string }; Returns: {
               "hold_id": string,"released": number,"remaining": number,"replayed": boolean
+            }[]
+                           },
+"rename_api_token":
+{ Args: { "name": string,"token_id": string,"user_id": string }; Returns: {
+              "renamed": boolean
+            }[]
+                           },
+"replay_outbox":
+{ Args: { "outbox_id": string }; Returns: {
+              "id": string,"status": string
+            }[]
+                           },
+"replay_outbox_all":
+{ Args: { "destination"?: string,"max_count"?: number,"status": string }; Returns: {
+              "replayed": number
             }[]
                            },
 "replay_stripe_event":
@@ -385,6 +536,11 @@ isOneToOne: false
               "id": string,"revoked_at": string
             }[]
                            },
+"revoke_api_token":
+{ Args: { "token_id": string,"user_id": string }; Returns: {
+              "revoked": boolean
+            }[]
+                           },
 "save_stripe_customer":
 { Args: { "stripe_customer_id": string,"user_id": string }; Returns: {
               "customer_id": string
@@ -392,6 +548,11 @@ isOneToOne: false
                            },
 "set_auto_top_up":
 { Args: { "enabled": boolean,"monthly_cap_cents": number,"package_id": string,"threshold": number,"user_id": string }; Returns: {
+              "saved": boolean
+            }[]
+                           },
+"set_low_balance_threshold":
+{ Args: { "balance": string,"threshold"?: string,"token_id"?: string,"user_id": string }; Returns: {
               "saved": boolean
             }[]
                            },
@@ -407,7 +568,7 @@ isOneToOne: false
                            }
           }
           Enums: {
-            "purchase_kind": "package"|"tokens"|"subscription"|"top_up"|"usd_deposit","token_account": "purchased"|"earned"|"admin_bonus"|"approved_requests"|"used","token_hold_status": "active"|"settled"|"released"|"expired","token_request_status": "pending"|"approved"|"rejected","token_transaction_type": "purchase"|"access_code"|"subscription"|"bonus"|"referral"|"request"|"add"|"charge"|"refund"|"clawback"|"adjustment"|"expire","usd_transaction_type": "deposit"|"refill"|"clawback"|"adjustment"
+            "api_token_kind": "product"|"master","api_token_status": "active"|"revoked","api_token_transaction_type": "refill"|"consume"|"adjustment","notice_type": "balance.low"|"auto_top_up.stopped","purchase_kind": "package"|"tokens"|"subscription"|"top_up"|"usd_deposit","refill_mode": "usd"|"credits","token_account": "purchased"|"earned"|"admin_bonus"|"approved_requests"|"used","token_hold_status": "active"|"settled"|"released"|"expired","token_request_status": "pending"|"approved"|"rejected","token_transaction_type": "purchase"|"access_code"|"subscription"|"bonus"|"referral"|"request"|"add"|"charge"|"refund"|"clawback"|"adjustment"|"expire","usd_transaction_type": "deposit"|"refill"|"clawback"|"adjustment"
           }
           CompositeTypes: {
             [_ in never]: never
@@ -523,7 +684,7 @@ export type CompositeTypes<
 export const Constants = {
   "public": {
           Enums: {
-            "purchase_kind": ["package", "tokens", "subscription", "top_up", "usd_deposit"],"token_account": ["purchased", "earned", "admin_bonus", "approved_requests", "used"],"token_hold_status": ["active", "settled", "released", "expired"],"token_request_status": ["pending", "approved", "rejected"],"token_transaction_type": ["purchase", "access_code", "subscription", "bonus", "referral", "request", "add", "charge", "refund", "clawback", "adjustment", "expire"],"usd_transaction_type": ["deposit", "refill", "clawback", "adjustment"]
+            "api_token_kind": ["product", "master"],"api_token_status": ["active", "revoked"],"api_token_transaction_type": ["refill", "consume", "adjustment"],"notice_type": ["balance.low", "auto_top_up.stopped"],"purchase_kind": ["package", "tokens", "subscription", "top_up", "usd_deposit"],"refill_mode": ["usd", "credits"],"token_account": ["purchased", "earned", "admin_bonus", "approved_requests", "used"],"token_hold_status": ["active", "settled", "released", "expired"],"token_request_status": ["pending", "approved", "rejected"],"token_transaction_type": ["purchase", "access_code", "subscription", "bonus", "referral", "request", "add", "charge", "refund", "clawback", "adjustment", "expire"],"usd_transaction_type": ["deposit", "refill", "clawback", "adjustment"]
           }
         }
 } as const

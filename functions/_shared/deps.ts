@@ -3,7 +3,8 @@ import { createLocalJWKSet, createRemoteJWKSet } from "jose";
 import { z } from "zod";
 import { type AuthOptions, createVerify, type Verify } from "./auth.ts";
 import { connect, oneRow, type Rpc, type RpcOne } from "./database.ts";
-import type { LogEntry } from "./http.ts";
+import { type Destination, hubDestination, webhookDestination } from "./destinations.ts";
+import { type LogEntry, traceOf } from "./http.ts";
 import { type StripeAccess, stripeAccess } from "./stripe.ts";
 
 /** What routes need. */
@@ -12,7 +13,18 @@ export interface Deps {
   rpc: Rpc;
   rpcOne: RpcOne;
   stripe: StripeAccess;
+  /** The HUB, if there is one. */
+  hub: Destination | undefined;
+  /** The operator's webhook for notices, if there is one. */
+  noticeWebhook: Destination | undefined;
+  /** Lets work go on after the answer; nobody waits for it, and it may be cut short. */
+  background: (work: Promise<unknown>) => void;
   log: (entry: LogEntry) => void;
+}
+
+declare global {
+  // Supabase's edge runtime has it.
+  var EdgeRuntime: { waitUntil(work: Promise<unknown>): void } | undefined;
 }
 
 let shared: Deps | undefined;
@@ -35,10 +47,41 @@ function fromEnvironment(): Deps {
     get stripe() {
       return sharedStripe ??= stripeAccess(Deno.env);
     },
-    // deno-lint-ignore no-console -- the platform's log is what is written to the console
-    log: (entry) => console.log(JSON.stringify(entry)),
+    get hub() {
+      return hubDestination(Deno.env);
+    },
+    get noticeWebhook() {
+      return webhookDestination(Deno.env);
+    },
+    background: createBackground(log),
+    log,
   };
 }
+
+// deno-lint-ignore no-console -- the platform's log is what is written to the console
+const log = (entry: LogEntry) => console.log(JSON.stringify(entry));
+
+/** Makes what lets work go on after the answer, and tells when it fails. */
+export const createBackground = (log: Deps["log"]): Deps["background"] => (work) => {
+  const started = performance.now();
+  const watched = work.catch((failure) =>
+    log({
+      time: new Date().toISOString(),
+      level: "error",
+      request_id: crypto.randomUUID(),
+      function: "background",
+      operation: null,
+      user_id: null,
+      caller: null,
+      status: 500,
+      outcome: "internal_error",
+      duration_ms: Math.round(performance.now() - started),
+      error: traceOf(failure),
+    })
+  );
+  // Without it, as in Deno itself, the process lives on anyway.
+  globalThis.EdgeRuntime?.waitUntil(watched);
+};
 
 /** Where variables come from. */
 export interface Environment {

@@ -5,7 +5,7 @@ export const errorCodes = {
   balance_limit_exceeded: {
     status: 400,
     meaning:
-      "The balance would exceed 9000000000000000 tokens, the largest that JSON carries exactly, or 9000000000 US dollars.",
+      "The balance would exceed 9000000000000000 tokens or credits, the largest that JSON carries exactly, or 9000000000 US dollars.",
   },
   invalid_amount: {
     status: 400,
@@ -24,6 +24,10 @@ export const errorCodes = {
     status: 400,
     meaning: "The event is of Stripe's test mode and this is live, or the reverse.",
   },
+  refill_too_small: {
+    status: 400,
+    meaning: "The amount does not pay for the fee and one credit.",
+  },
   unauthorized: {
     status: 401,
     meaning: "The credentials are missing, malformed, expired or not signed by this project.",
@@ -32,13 +36,25 @@ export const errorCodes = {
     status: 403,
     meaning: "The caller is known but may not do this.",
   },
+  insufficient_credits: {
+    status: 403,
+    meaning: "The API token has fewer credits than are to be spent.",
+  },
   insufficient_tokens: {
     status: 403,
     meaning: "The user has fewer tokens than the operation needs.",
   },
+  insufficient_usd: {
+    status: 403,
+    meaning: "The user's USD balance is smaller than the refill costs.",
+  },
   journal_append_only: {
     status: 403,
     meaning: "Journal rows are written by operations only, and are never changed or deleted.",
+  },
+  api_token_not_found: {
+    status: 404,
+    meaning: "There is no such API token, or it is somebody else's.",
   },
   charge_not_found: {
     status: 404,
@@ -48,6 +64,10 @@ export const errorCodes = {
     status: 404,
     meaning: "There is no such access code.",
   },
+  delivery_not_found: {
+    status: 404,
+    meaning: "There is no such row in the outbox.",
+  },
   hold_not_found: {
     status: 404,
     meaning: "The user has no hold with this operation_id.",
@@ -56,6 +76,10 @@ export const errorCodes = {
     status: 404,
     meaning: "There is no such route.",
   },
+  notice_not_found: {
+    status: 404,
+    meaning: "The user has no such notice.",
+  },
   package_not_found: {
     status: 404,
     meaning: "There is no such package for sale.",
@@ -63,6 +87,10 @@ export const errorCodes = {
   plan_not_found: {
     status: 404,
     meaning: "There is no such plan on offer.",
+  },
+  product_not_found: {
+    status: 404,
+    meaning: "There is no such product on offer.",
   },
   stripe_event_not_found: {
     status: 404,
@@ -79,6 +107,10 @@ export const errorCodes = {
   already_subscribed: {
     status: 409,
     meaning: "The user has a subscription already.",
+  },
+  api_token_revoked: {
+    status: 409,
+    meaning: "The API token is revoked.",
   },
   code_already_used: {
     status: 409,
@@ -100,9 +132,17 @@ export const errorCodes = {
     status: 409,
     meaning: "There is no saved card that can be charged.",
   },
+  product_unavailable: {
+    status: 409,
+    meaning: "The token's product is not on offer any more, or has no valid rate.",
+  },
   refund_exceeds_charge: {
     status: 409,
     meaning: "The refund is more than what is left of the charge.",
+  },
+  too_many_api_tokens: {
+    status: 409,
+    meaning: "The user has as many active API tokens as are allowed.",
   },
   code_expired: {
     status: 410,

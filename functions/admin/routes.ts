@@ -1,5 +1,6 @@
 import type { Routes } from "../_shared/http.ts";
 import { createAccessCodes, listAccessCodes, revokeAccessCode } from "./access-codes.ts";
+import { listOutbox, replayDelivery, replayOutbox } from "./outbox.ts";
 import { listStripeEvents, replayStripeEvent } from "./stripe-events.ts";
 import { depositUsd, explain, giveBonus } from "./users.ts";
 
@@ -8,6 +9,9 @@ export const routes: Routes = {
   "GET /access-codes": listAccessCodes,
   "POST /access-codes": createAccessCodes,
   "DELETE /access-codes/:id": revokeAccessCode,
+  "GET /outbox": listOutbox,
+  "POST /outbox/replay": replayOutbox,
+  "POST /outbox/:id/replay": replayDelivery,
   "GET /stripe-events": listStripeEvents,
   "POST /stripe-events/:id/replay": replayStripeEvent,
   "POST /users/:user_id/bonus": giveBonus,

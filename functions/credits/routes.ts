@@ -2,6 +2,7 @@ import type { Routes } from "../_shared/http.ts";
 import { balance, calculate, check } from "./balance.ts";
 import { add, charge, chargeBatch, refund } from "./charge.ts";
 import { release, reserve, settle } from "./hold.ts";
+import { consume } from "./tokens.ts";
 
 /** The routes of credits: for other backends, by a secret key. */
 export const routes: Routes = {
@@ -15,4 +16,5 @@ export const routes: Routes = {
   "POST /reserve": reserve,
   "POST /settle": settle,
   "POST /release": release,
+  "POST /tokens/consume": consume,
 };

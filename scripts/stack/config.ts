@@ -18,6 +18,13 @@ const Config = z.object({
 /** The parts of supabase/config.toml that the local stack follows. */
 export type Config = z.infer<typeof Config>;
 
+/** Takes a variable out of the environment, which child processes inherit: only one it is handed to has it. */
+export function takeVariable(name: string): string | undefined {
+  const value = Deno.env.get(name);
+  Deno.env.delete(name);
+  return value;
+}
+
 /** Reads supabase/config.toml. */
 export async function readConfig(): Promise<Config> {
   try {
@@ -41,6 +48,10 @@ const Secrets = z.object({
   stripe_webhook_secret: z.string(),
   /** The key of the stand-in for Stripe; a real one is never written down. */
   stripe_secret_key: z.string(),
+  /** The key of the stand-in for the HUB; a real one is never written down. */
+  hub_api_key: z.string(),
+  /** What notices to the operator are signed with, unless the environment says otherwise. */
+  notice_webhook_secret: z.string(),
 });
 
 /** The keys of one data folder, made once and kept. */
@@ -72,11 +83,10 @@ export async function writeStackFile(data: string, stack: StackFile): Promise<vo
   await Deno.rename(`${path}.new`, path);
 }
 
+const randomBytes = (count: number) => crypto.getRandomValues(new Uint8Array(count));
+
 const token = (bytes: number) =>
-  crypto.getRandomValues(new Uint8Array(bytes)).toBase64({
-    alphabet: "base64url",
-    omitPadding: true,
-  });
+  randomBytes(bytes).toBase64({ alphabet: "base64url", omitPadding: true });
 
 /** The keys of a data folder; fresh ones for those that it lacks. */
 export async function loadSecrets(data: string): Promise<Secrets> {
@@ -88,6 +98,8 @@ export async function loadSecrets(data: string): Promise<Secrets> {
     jwt_secret: token(48),
     stripe_webhook_secret: `whsec_${token(24)}`,
     stripe_secret_key: `sk_test_local_${token(24)}`,
+    hub_api_key: `hub_local_${token(24)}`,
+    notice_webhook_secret: `whsec_${randomBytes(24).toBase64()}`,
     ...kept.data,
   });
 }

@@ -54,12 +54,14 @@ export interface DemoContent {
   userId: string;
   /** The cheapest package for sale. */
   packageId: string;
+  /** A product that API tokens can be for. */
+  productId: string;
 }
 
 // It needs no secrecy: it opens nothing outside this machine.
 const ACCESS_CODE = "DEMO-DEMO-DEMO-2500";
 
-/** Adds the demo content that is missing: an access code that every local user may activate once. */
+/** Adds the demo content that is missing: an access code that every local user may activate once, and US dollars. */
 export async function addDemoContent(target: DemoTarget): Promise<DemoContent> {
   const sql = postgres(target.databaseUrl, { max: 1, onnotice: () => {} });
   try {
@@ -73,7 +75,15 @@ export async function addDemoContent(target: DemoTarget): Promise<DemoContent> {
       select id from auth.users where email = ${ACCOUNTS.user.email}`;
     const [cheapest] = await sql<{ id: string }[]>`
       select id from token_packages where active order by price_cents limit 1`;
-    return { accessCode: ACCESS_CODE, userId: user?.id ?? "", packageId: cheapest?.id ?? "" };
+    const [product] = await sql<{ id: string }[]>`
+      select id from products where active and value_credits_usd > 0 order by created_at, id limit 1`;
+    if (user) await sql`select deposit_usd(${user.id}, '25.00', 'demo', reason => 'Demo')`;
+    return {
+      accessCode: ACCESS_CODE,
+      userId: user?.id ?? "",
+      packageId: cheapest?.id ?? "",
+      productId: product?.id ?? "",
+    };
   } finally {
     await sql.end();
   }

@@ -1,4 +1,5 @@
 /** The one address of the stack: paths and headers as on Supabase. */
+import type { StandIn } from "./receivers.ts";
 
 /** What the gateway forwards to. */
 export interface Backends {
@@ -8,6 +9,8 @@ export interface Backends {
   functions(): string | undefined;
   /** The address of the stand-in for Stripe, undefined while it is down; absent with a real key. */
   stripe?: () => string | undefined;
+  /** The stand-ins inside this process, by their path. */
+  standIns: ReadonlyMap<string, StandIn>;
   /** The functions that exist. */
   functionNames: ReadonlySet<string>;
 }
@@ -121,6 +124,8 @@ async function route(request: Request, backends: Backends, peer: string): Promis
     const path = pathname.slice("/functions/v1".length);
     return await forward(request, origin + path + search, "function host", peer);
   }
+  const standIn = backends.standIns.get(pathname);
+  if (standIn) return await standIn(request);
   if (backends.stripe && STRIPE_PAGE.test(pathname)) {
     const origin = backends.stripe();
     if (!origin) return unavailable("stand-in for Stripe");

@@ -29,13 +29,18 @@ export class SpawnError extends Error {
  *
  * @param data the data folder; another user of this machine may have to enter it.
  * @param args more arguments; without `--port` the stack takes a free one.
+ * @param env more variables.
  * @throws {SpawnError} when it exits instead.
  */
-export async function spawnStack(data: string, args: string[] = []): Promise<SpawnedStack> {
+export async function spawnStack(
+  data: string,
+  args: string[] = [],
+  env: Record<string, string> = {},
+): Promise<SpawnedStack> {
   const script = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
   const child = new Deno.Command("node", {
     args: [script("run.mjs"), script("start.ts"), "--data", data, "--port", "0", ...args],
-    env: { SCRIP_PARENT: String(Deno.pid) },
+    env: { ...env, SCRIP_PARENT: String(Deno.pid) },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

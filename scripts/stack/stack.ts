@@ -1,6 +1,13 @@
 /** The whole stack in one process tree: this process is the gateway and supervises the rest. */
 import { join, resolve } from "node:path";
-import { loadSecrets, readConfig, type Secrets, type StackFile, writeStackFile } from "./config.ts";
+import {
+  loadSecrets,
+  readConfig,
+  type Secrets,
+  type StackFile,
+  takeVariable,
+  writeStackFile,
+} from "./config.ts";
 import { ACCOUNTS, addDemoContent, createAccounts, type DemoContent } from "./demo.ts";
 import { type Backends, serveGateway } from "./gateway.ts";
 import { applyPrelude, migrate, seed } from "./migrate.ts";
@@ -15,6 +22,7 @@ import {
   startServer,
 } from "./parts.ts";
 import { databaseUrls, startPostgres } from "./postgres.ts";
+import { chooseReceivers } from "./receivers.ts";
 
 /** How {@link startStack} runs. */
 export interface StackOptions {
@@ -74,17 +82,13 @@ interface StripeAccess {
   env: Record<string, string>;
 }
 
-const variable = (name: string) => Deno.env.get(name) || undefined;
-
 /** With the environment's key the functions reach Stripe itself, without one its stand-in. */
 function chooseStripe(secrets: Secrets): StripeAccess {
-  // Child processes inherit the environment; where Stripe is, only this process says.
-  Deno.env.delete("STRIPE_API_URL");
-  const key = variable("STRIPE_SECRET_KEY");
-  if (key !== undefined) {
-    const secret = variable("STRIPE_WEBHOOK_SECRET") ?? secrets.stripe_webhook_secret;
-    return { env: { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: secret } };
-  }
+  // Where Stripe is, only this process says.
+  takeVariable("STRIPE_API_URL");
+  const key = takeVariable("STRIPE_SECRET_KEY");
+  const secret = takeVariable("STRIPE_WEBHOOK_SECRET") || secrets.stripe_webhook_secret;
+  if (key) return { env: { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: secret } };
   // Functions keep its address, so it keeps its port when it starts again.
   const port = freePort();
   return {
@@ -98,17 +102,20 @@ function chooseStripe(secrets: Secrets): StripeAccess {
 }
 
 const MINUTE_MS = 60_000;
+const EVERY_MINUTE = ["auto-top-up/run", "hub-sync"];
 
 /** Stands in for pg_cron and pg_net: calls every minute what private.schedule_jobs() schedules. */
 function startCron({ url, secret_key }: StackFile): () => void {
-  const timer = setInterval(() => {
-    fetch(`${url}/functions/v1/auto-top-up/run`, {
+  const run = async (route: string) => {
+    const response = await fetch(`${url}/functions/v1/${route}`, {
       method: "POST",
       headers: { apikey: secret_key },
-    })
-      .then((response) => response.body?.cancel())
-      // Told in the functions' log; the next minute comes.
-      .catch(() => undefined);
+    });
+    await response.body?.cancel();
+  };
+  const timer = setInterval(() => {
+    // A failure is told in the functions' log; the next minute comes.
+    for (const route of EVERY_MINUTE) run(route).catch(() => undefined);
   }, MINUTE_MS);
   return () => clearInterval(timer);
 }
@@ -131,11 +138,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
 
   const stripe = chooseStripe(secrets);
+  const receivers = chooseReceivers(secrets);
   const gateway = openGateway(options.port, {
     // Without its database it would answer every request with an opaque 500.
     api: () => parts.postgres?.current() && origin("api"),
     functions: () => origin("functions"),
     functionNames: new Set(Object.keys(config.functions)),
+    standIns: receivers.standIns,
     ...(stripe.port === undefined ? {} : { stripe: () => origin("stripe") }),
   });
   const url = `http://127.0.0.1:${gateway.addr.port}`;
@@ -198,7 +207,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       // Hosted projects publish public keys instead; a shared secret is all that lite signs with.
       JWT_SECRET: secrets.jwt_secret,
       ...stripe.env,
-      CHECKOUT_ORIGINS: [url, variable("CHECKOUT_ORIGINS") ?? []].flat().join(","),
+      ...receivers.env(url),
+      CHECKOUT_ORIGINS: [url, Deno.env.get("CHECKOUT_ORIGINS") || []].flat().join(","),
     };
     const start = () => startServer("functions", env, log("functions"));
     parts.functions = await keepRunning("functions", start, changed);

@@ -27,6 +27,9 @@ begin
       'invalid_amount', 'tokens_purchased and tokens_used must be from 0 to 9000000000000000'
     );
   end if;
+  if new.low_balance_threshold not between 1 and 9000000000000000 then
+    perform private.raise_error('invalid_amount', 'low_balance_threshold must be from 1 to 9000000000000000');
+  end if;
   if tg_op = 'INSERT' then
     perform private.journal_edit(new.user_id, 'adjustment', 'purchased', new.tokens_purchased);
     perform private.journal_edit(new.user_id, 'adjustment', 'used', -new.tokens_used);

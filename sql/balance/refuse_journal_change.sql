@@ -1,6 +1,6 @@
 -- The journal only grows, and only by operations.
 --
--- Called by  triggers of token_transactions, usd_transactions
+-- Called by  triggers of token_transactions, usd_transactions, api_token_transactions, refill_transactions
 -- Raises     journal_append_only
 
 create or replace function private.refuse_journal_change()
@@ -13,7 +13,7 @@ begin
   perform private.raise_error(
     'journal_append_only',
     format('%s on the journal is refused: it is append-only', initcap(tg_op)),
-    hint => 'Correct a balance with an operation, or by editing user_tokens or usd_balances: either is journalled.'
+    hint => 'Correct a balance with an operation, or by editing the row that has it, such as user_tokens: either is journalled.'
   );
   return null;
 end;

@@ -10,26 +10,35 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  v_job text;
+  v_route text;
 begin
   if exists (select 1 from pg_catalog.pg_extension e where e.extname = 'pg_cron') then
     execute $job$
       select cron.schedule('scrip-expire-token-holds', '* * * * *', 'select public.expire_token_holds()')
     $job$;
     return next 'scrip-expire-token-holds';
+    execute $job$
+      select cron.schedule('scrip-prune-outbox', '17 3 * * *', 'select public.prune_outbox()')
+    $job$;
+    return next 'scrip-prune-outbox';
     if exists (select 1 from pg_catalog.pg_extension e where e.extname = 'pg_net') then
-      execute $job$
-        select cron.schedule('scrip-auto-top-up', '* * * * *', $call$
+      for v_job, v_route in
+        values ('scrip-auto-top-up', 'auto-top-up/run'), ('scrip-hub-sync', 'hub-sync')
+      loop
+        execute $job$select cron.schedule($1, '* * * * *', $2)$job$ using v_job, format($call$
           select net.http_post(
-            url := url.decrypted_secret || '/functions/v1/auto-top-up/run',
+            url := url.decrypted_secret || '/functions/v1/%s',
             headers := jsonb_build_object('apikey', key.decrypted_secret),
             timeout_milliseconds := 60000
           )
           from vault.decrypted_secrets url
           join vault.decrypted_secrets key on key.name = 'scrip_secret_key'
           where url.name = 'scrip_url'
-        $call$)
-      $job$;
-      return next 'scrip-auto-top-up';
+        $call$, v_route);
+        return next v_job;
+      end loop;
     end if;
   end if;
 end;

@@ -12,6 +12,7 @@ create table public.user_tokens (
   journal_seq bigint not null default 0,
   journal_balance bigint not null default 0,
   created_at timestamptz not null default now(),
+  low_balance_threshold bigint,
   constraint user_tokens_pkey primary key (user_id),
   constraint user_tokens_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 )
@@ -26,6 +27,7 @@ comment on column public.user_tokens.holds_expire_at is 'No active hold expires 
 comment on column public.user_tokens.journal_seq is 'The last seq of the user''s journal, kept by Scrip.';
 comment on column public.user_tokens.journal_balance is 'The last balance_after of the user''s journal: total less used, kept by Scrip.';
 comment on column public.user_tokens.created_at is 'When the user signed up.';
+comment on column public.user_tokens.low_balance_threshold is 'The user gets a notice when total less used falls below it; null for none.';
 
 alter table public.user_tokens enable row level security;
 
@@ -42,6 +44,14 @@ after insert or update or delete on public.user_tokens
 for each row
 when (current_setting('scrip.posting', true) is distinct from 'on')
 execute function private.journal_user_tokens();
+
+-- Tokens that are held count until they are charged. Every charge parses the condition: the function looks at the balance
+-- before, and updates that leave the balance alone, as holds do, are spared both.
+create trigger user_tokens_low_balance
+after update of journal_balance on public.user_tokens
+for each row
+when (new.journal_balance < new.low_balance_threshold)
+execute function private.notify_low_balance();
 
 -- Before an insert only: a trigger before updates would lock the row of every operation once more.
 create trigger user_tokens_adopt_journal

@@ -42,3 +42,10 @@ using ((select auth.uid()) = user_id);
 
 revoke all on table public.auto_top_ups from public, anon, authenticated, service_role;
 grant select on table public.auto_top_ups to authenticated, service_role;
+
+-- Whatever stops it gives a reason; a user who switches it off clears it.
+create trigger auto_top_ups_stopped
+after update of enabled on public.auto_top_ups
+for each row
+when (old.enabled and not new.enabled and new.stopped_reason is not null)
+execute function private.notify_top_up_stopped();

@@ -1,7 +1,7 @@
 -- Opens an operation on a USD balance: checks its arguments, takes the user's queue, and finds the result of an earlier
 -- call with the same operation_id. The ids of the tokens' journal are others.
 --
--- Called by  deposit_usd
+-- Called by  deposit_usd, refill_token
 -- Returns    the journal row of the first call; all null when this is the first. A null amount matches any.
 -- Raises     invalid_request, operation_id_reused
 

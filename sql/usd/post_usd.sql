@@ -2,7 +2,7 @@
 -- The balance may go below zero, as a clawback must: callers that spend take the user's queue and check first. An
 -- operation_id is claimed before, by claim_usd_operation; a second row with it is refused by its key.
 --
--- Called by  deposit_usd, record_stripe_purchase, settle_purchase
+-- Called by  deposit_usd, refill_token, record_stripe_purchase, settle_purchase
 -- Raises     invalid_request, balance_limit_exceeded, user_not_found
 
 create or replace function private.post_usd(

@@ -1,7 +1,7 @@
 -- Writes US dollars the one way in which they leave the database: exact, without trailing zeros beyond two decimals, as
 -- in 25.00 and 1.0001. JSON numbers are floats.
 --
--- Called by  deposit_usd, post_usd, quote_checkout. get_usd_balance says the same inline, since its callers cannot look
+-- Called by  whatever answers US dollars. get_usd_balance says the same inline, since its callers cannot look
 --            into private.
 
 create or replace function private.usd_text(usd numeric)

@@ -205,10 +205,11 @@ select is_empty(
     where role = 'service_role'
       and table_name in (
         'public.user_tokens', 'public.token_transactions', 'public.token_holds', 'public.usd_balances',
-        'public.usd_transactions', 'public.purchases', 'public.subscriptions'
+        'public.usd_transactions', 'public.purchases', 'public.subscriptions', 'public.api_tokens',
+        'public.api_token_transactions', 'public.refill_transactions', 'public.products', 'public.notices'
       )
   $$,
-  'service_role changes balances, journals, holds and purchases through operations only'
+  'service_role changes balances, journals, holds, purchases and API tokens through operations only'
 );
 
 -- Comments, which admins read in the dashboard

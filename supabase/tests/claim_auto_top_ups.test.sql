@@ -5,7 +5,7 @@
 
 begin;
 
-select plan(66);
+select plan(68);
 
 insert into token_packages (id, name, tokens, bonus_tokens, price_cents)
 values (pg_temp.id('small'), 'Small', 500, 50, 500), (pg_temp.id('other'), 'Other', 1, 0, 500);
@@ -170,6 +170,10 @@ select is(
   '(f,"A payment was refunded or disputed")',
   'and switches auto top-up off'
 );
+select is(
+  pg_temp.notices('ann'), 'auto_top_up.stopped {"reason": "A payment was refunded or disputed"}',
+  'of which the user gets a notice'
+);
 
 -- A decline
 
@@ -221,6 +225,11 @@ select is(
   pg_temp.answer($$select enabled, stopped_reason from auto_top_ups where user_id = pg_temp.id('lost')$$),
   '(f,"Whether the payment went through is not known; see your card statement")',
   'auto top-up is switched off, and says why'
+);
+select is(
+  pg_temp.notices('lost'),
+  'auto_top_up.stopped {"reason": "Whether the payment went through is not known; see your card statement"}',
+  'in a notice, too'
 );
 select is(
   (select spent_cents from get_auto_top_up(pg_temp.id('lost'))),

@@ -64,7 +64,7 @@ select is(
 -- Replay and conflict
 
 select private.post_usd(pg_temp.id('ann'), 'deposit', 5, 'paid', 'pi_1');
-select private.post_usd(pg_temp.id('ann'), 'refill', 5, 'refilled');
+select private.post_usd(pg_temp.id('ann'), 'clawback', 5, 'refilled');
 create temporary table before as select pg_temp.usd_fingerprint() as fingerprint;
 select is(
   pg_temp.answer($$

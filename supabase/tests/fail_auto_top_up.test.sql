@@ -1,9 +1,9 @@
--- fail_auto_top_up ends an attempt once, and switches the user's auto top-up off with the reason. How attempts are
--- made and tried again is in claim_auto_top_ups.
+-- fail_auto_top_up ends an attempt once, and switches the user's auto top-up off with the reason, of which the user gets a
+-- notice. How attempts are made and tried again is in claim_auto_top_ups.
 
 begin;
 
-select plan(12);
+select plan(16);
 
 insert into token_packages (id, name, tokens, price_cents) values (pg_temp.id('small'), 'Small', 500, 500);
 select pg_temp.new_user('ann', 1), pg_temp.new_user('ben', 1);
@@ -34,7 +34,9 @@ select is(
   pg_temp.fail('ann', 'Declined.', 'service_role'), '(t)', 'fail_auto_top_up ends an attempt, for service_role'
 );
 select is(pg_temp.state('ann'), 'failed Declined. f Declined. t', 'auto top-up is switched off, with the reason');
+select is(pg_temp.notices('ann'), 'auto_top_up.stopped {"reason": "Declined."}', 'and a notice says so');
 select is(pg_temp.state('ben'), 'in_flight t', 'for that user alone');
+select is(pg_temp.notices('ben'), 'none', 'who alone gets it');
 select is(pg_temp.fail('ann', 'Again.'), '(f)', 'an attempt ends once');
 select is(pg_temp.state('ann'), 'failed Declined. f Declined. t', 'and the first reason stays');
 select set_auto_top_up(pg_temp.id('ann'), true, 100, pg_temp.id('small'), 2000);
@@ -48,6 +50,10 @@ select pg_temp.fail('ben', repeat('x', 600));
 select is(
   (select length(stopped_reason) from auto_top_ups where user_id = pg_temp.id('ben')), 500,
   'of a reason, 500 characters are kept'
+);
+select is(pg_temp.notices('ann'), 'auto_top_up.stopped {"reason": "Declined."}', 'what ends nothing is no notice');
+select is(
+  pg_temp.notices('ben'), format('auto_top_up.stopped {"reason": "%s"}', repeat('x', 500)), 'the notice has the same'
 );
 select is(pg_temp.remaining('ann'), 1::bigint, 'nothing is granted or taken');
 select is(

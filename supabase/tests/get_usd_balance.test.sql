@@ -12,7 +12,7 @@ select is(pg_temp.answer('select * from get_usd_balance(pg_temp.id(''nobody''))'
 select is(pg_temp.answer('select * from get_usd_balance(null)'), '(0.00)', 'and nobody');
 select deposit_usd(pg_temp.id('ann'), '25', 'deposit');
 select is(pg_temp.answer('select * from get_usd_balance(pg_temp.id(''ann''))'), '(25.00)', 'a deposit counts');
-select private.post_usd(pg_temp.id('ann'), 'refill', -1.0001, 'refill');
+select private.post_usd(pg_temp.id('ann'), 'clawback', -1.0001, 'taken');
 select is(pg_temp.answer('select * from get_usd_balance(pg_temp.id(''ann''))'), '(23.9999)', 'what is spent does not');
 select private.post_usd(pg_temp.id('ann'), 'clawback', -25, 'clawback');
 select is(pg_temp.answer('select * from get_usd_balance(pg_temp.id(''ann''))'), '(-1.0001)', 'debt is below zero');

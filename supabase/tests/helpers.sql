@@ -91,7 +91,13 @@ as $$
     (select jsonb_agg(d order by d.user_id, d.seq) from public.usd_transactions d),
     (select jsonb_agg(p order by p.user_id, p.id) from public.purchases p),
     (select jsonb_agg(n order by n.user_id, n.id) from public.subscriptions n),
-    (select jsonb_agg(a order by a.user_id) from public.auto_top_ups a)
+    (select jsonb_agg(a order by a.user_id) from public.auto_top_ups a),
+    (select jsonb_agg(k order by k.user_id, k.id) from public.api_tokens k),
+    (select jsonb_agg(y order by y.key_hash) from private.api_keys y),
+    (select jsonb_agg(e order by e.user_id, e.token_id, e.version) from public.api_token_transactions e),
+    (select jsonb_agg(f order by f.user_id, f.id) from public.refill_transactions f),
+    (select jsonb_agg(x order by x.seq) from private.outbox x),
+    (select jsonb_agg(i order by i.user_id, i.id) from public.notices i)
   ))
 $$;
 
@@ -106,6 +112,70 @@ begin
   perform pg_temp.answer(statement);
   return extensions.is(pg_temp.fingerprint(), v_before, description);
 end;
+$$;
+
+-- API tokens. The tests call a token by its first name, which each of a user's has to itself.
+
+-- Creates one, of a product if one is named, and answers its key.
+create function pg_temp.new_api_token(owner text, name text, product text default null)
+returns text
+language sql
+as $$
+  select c.api_key
+  from public.create_api_token(
+    pg_temp.id(owner), case when product is null then 'master' else 'product' end, name, 'create ' || name,
+    pg_temp.id(product)
+  ) c
+$$;
+
+create function pg_temp.api_token(owner text, name text)
+returns uuid
+language sql
+as $$
+  select k.token_id
+  from private.api_keys k
+  where k.user_id = pg_temp.id(owner) and k.operation_id = 'create ' || api_token.name
+$$;
+
+create function pg_temp.refill(owner text, name text, mode text, amount text, operation_id text)
+returns text
+language sql
+as $$
+  select pg_temp.answer(format(
+    'select credits_added, usd_spent, fee, rate, credits, usd_balance, replayed from refill_token(%L, %L, %L, %L, %L)',
+    pg_temp.id(owner), pg_temp.api_token(owner, refill.name), mode, amount, operation_id
+  ))
+$$;
+
+-- A token's journal: version type amount = credits_after operation_id actor; …
+create function pg_temp.credits_journal(token_id uuid, after_version bigint default 0)
+returns text
+language sql
+as $$
+  select string_agg(
+    format(
+      '%s %s %s = %s %s %s', t.version, t.type, t.amount, t.credits_after, coalesce(t.operation_id, '-'), t.actor
+    ),
+    '; ' order by t.user_id, t.version
+  )
+  from public.api_token_transactions t
+  where t.token_id = credits_journal.token_id and t.version > after_version
+$$;
+
+-- What the HUB is to hear of a token: event version status credits name; …
+create function pg_temp.told_hub(token_id uuid, after_seq bigint default 0)
+returns text
+language sql
+as $$
+  select string_agg(
+    format(
+      '%s %s %s %s %s', replace(o.event, 'api_token.', ''), o.payload #>> '{token,version}',
+      o.payload #>> '{token,status}', o.payload #>> '{token,credits}', o.payload #>> '{token,name}'
+    ),
+    '; ' order by o.seq
+  )
+  from private.outbox o
+  where o.destination = 'hub' and o.subject = told_hub.token_id and o.seq > after_seq
 $$;
 
 -- Stripe. What follows builds events and their objects with the fields that Stripe's API sends (version basil and later);
@@ -666,4 +736,14 @@ as $$
     ('basic', 'Basic', 9.00, 1000, 100, 1, 1),
     ('standard', 'Standard', 29.00, 4000, 500, 0.9, 1.1),
     ('premium', 'Premium', 99.00, 15000, 2000, 0.8, 1.25)
+$$;
+
+-- What a user was told, in order: type data; …
+create function pg_temp.notices(name text)
+returns text
+language sql
+as $$
+  select coalesce(string_agg(format('%s %s', n.type, n.data), '; ' order by n.created_at, n.id), 'none')
+  from public.notices n
+  where n.user_id = pg_temp.id(notices.name)
 $$;

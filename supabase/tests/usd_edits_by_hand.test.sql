@@ -94,8 +94,8 @@ from (
       '8 adjustment 4.00 = 4.00 - postgres'
     ),
     (
-      11, 'postings go on from there', $$select (private.post_usd(pg_temp.id('ann'), 'refill', -1, 'post')).seq$$,
-      '(9); 9 refill -1.00 = 3.00 post postgres'
+      11, 'postings go on from there', $$select (private.post_usd(pg_temp.id('ann'), 'clawback', -1, 'post')).seq$$,
+      '(9); 9 clawback -1.00 = 3.00 post postgres'
     ),
     (
       12, 'and edits from postings', $$update usd_balances set balance = 9 where user_id = pg_temp.id('ann')$$,

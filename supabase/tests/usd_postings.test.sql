@@ -49,7 +49,7 @@ select is(pg_temp.usd_row('ann'), null, 'a new user has no USD balance');
 select is(pg_temp.post('ann', '25', 'one'), '(1,25.0000000000,25.0000000000)', 'the first posting makes the row');
 select is(pg_temp.usd_row('ann'), '25.00 at 1', 'with the balance, and the head of the journal');
 select private.post_usd(
-  pg_temp.id('ann'), 'refill', -1.0001, 'two', 'refill_1', 'credits for a token', '{"credits": 100}', 'ann'
+  pg_temp.id('ann'), 'clawback', -1.0001, 'two', 'refill_1', 'credits for a token', '{"credits": 100}', 'ann'
 );
 select private.post_usd(pg_temp.id('ann'), 'deposit', 0.0000000001, null);
 select private.post_usd(pg_temp.id('ann'), 'clawback', -30, 'four', 'pi_1', actor => 'stripe');
@@ -58,7 +58,7 @@ select is(
   concat_ws(
     '; ',
     '1 adjustment 25.00 = 25.00 one - postgres',
-    '2 refill -1.0001 = 23.9999 two refill_1 ann',
+    '2 clawback -1.0001 = 23.9999 two refill_1 ann',
     '3 deposit 0.0000000001 = 23.9999000001 - - postgres',
     '4 clawback -30.00 = -6.0000999999 four pi_1 stripe'
   ),
@@ -139,13 +139,13 @@ as $$
 $$;
 
 select is(
-  pg_temp.claim($$'ann', 'new', 'refill', -1, null, null, null$$), '()', 'a new operation_id has no result'
+  pg_temp.claim($$'ann', 'new', 'clawback', -1, null, null, null$$), '()', 'a new operation_id has no result'
 );
 select is(pg_temp.claim(c.arguments), c.seq, format('claim_usd_operation finds the first result (%s)', c.what))
 from (
   values
     ('without more', $$'ann', 'one', 'adjustment', 25, null, null, null$$, '(1)'),
-    ('of all arguments', $$'ann', 'two', 'refill', -1.0001, 'refill_1', 'credits for a token', '{"credits": 100}'$$, '(2)'),
+    ('of all arguments', $$'ann', 'two', 'clawback', -1.0001, 'refill_1', 'credits for a token', '{"credits": 100}'$$, '(2)'),
     ('zeros written out', $$'ann', 'one', 'adjustment', 25.0000000000, null, null, '{}'$$, '(1)'),
     ('a null amount matches any', $$'ann', 'one', 'adjustment', null, null, null, null$$, '(1)')
 ) c (what, arguments, seq);
@@ -157,13 +157,13 @@ select is(
 from (
   values
     ('type', $$'ann', 'two', 'deposit', -1.0001, 'refill_1', 'credits for a token', '{"credits": 100}'$$),
-    ('amount', $$'ann', 'two', 'refill', -1.0002, 'refill_1', 'credits for a token', '{"credits": 100}'$$),
-    ('reference', $$'ann', 'two', 'refill', -1.0001, 'refill_2', 'credits for a token', '{"credits": 100}'$$),
-    ('reference, none', $$'ann', 'two', 'refill', -1.0001, null, 'credits for a token', '{"credits": 100}'$$),
-    ('description', $$'ann', 'two', 'refill', -1.0001, 'refill_1', 'x', '{"credits": 100}'$$),
-    ('description, none', $$'ann', 'two', 'refill', -1.0001, 'refill_1', null, '{"credits": 100}'$$),
-    ('metadata', $$'ann', 'two', 'refill', -1.0001, 'refill_1', 'credits for a token', '{"credits": 101}'$$),
-    ('metadata, none', $$'ann', 'two', 'refill', -1.0001, 'refill_1', 'credits for a token', null$$)
+    ('amount', $$'ann', 'two', 'clawback', -1.0002, 'refill_1', 'credits for a token', '{"credits": 100}'$$),
+    ('reference', $$'ann', 'two', 'clawback', -1.0001, 'refill_2', 'credits for a token', '{"credits": 100}'$$),
+    ('reference, none', $$'ann', 'two', 'clawback', -1.0001, null, 'credits for a token', '{"credits": 100}'$$),
+    ('description', $$'ann', 'two', 'clawback', -1.0001, 'refill_1', 'x', '{"credits": 100}'$$),
+    ('description, none', $$'ann', 'two', 'clawback', -1.0001, 'refill_1', null, '{"credits": 100}'$$),
+    ('metadata', $$'ann', 'two', 'clawback', -1.0001, 'refill_1', 'credits for a token', '{"credits": 101}'$$),
+    ('metadata, none', $$'ann', 'two', 'clawback', -1.0001, 'refill_1', 'credits for a token', null$$)
 ) c (what, arguments);
 select is(
   pg_temp.claim(c.arguments),
@@ -172,10 +172,10 @@ select is(
 )
 from (
   values
-    ($$null, 'x', 'refill', 1, null, null, null$$, 'user_id is missing'),
-    ($$'ann', null, 'refill', 1, null, null, null$$, 'operation_id must have 1 to 255 characters'),
-    ($$'ann', '', 'refill', 1, null, null, null$$, 'operation_id must have 1 to 255 characters'),
-    ($$'ann', repeat('x', 256), 'refill', 1, null, null, null$$, 'operation_id must have 1 to 255 characters')
+    ($$null, 'x', 'clawback', 1, null, null, null$$, 'user_id is missing'),
+    ($$'ann', null, 'clawback', 1, null, null, null$$, 'operation_id must have 1 to 255 characters'),
+    ($$'ann', '', 'clawback', 1, null, null, null$$, 'operation_id must have 1 to 255 characters'),
+    ($$'ann', repeat('x', 256), 'clawback', 1, null, null, null$$, 'operation_id must have 1 to 255 characters')
 ) c (arguments, refusal);
 select is(
   pg_temp.answer($$select charged from charge_tokens(pg_temp.id('ann'), 1, 'one')$$),

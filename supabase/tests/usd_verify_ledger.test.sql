@@ -12,7 +12,7 @@ alter table usd_balances disable trigger user;
 select pg_temp.new_user('ann');
 select pg_temp.new_user('ben');
 select deposit_usd(pg_temp.id('ann'), '100', 'deposit-1');
-select private.post_usd(pg_temp.id('ann'), 'refill', -1.0001, 'refill-1');
+select private.post_usd(pg_temp.id('ann'), 'clawback', -1.0001, 'taken');
 select deposit_usd(pg_temp.id('ann'), '10', 'deposit-2');
 select deposit_usd(pg_temp.id('ben'), '5', 'deposit-1');
 

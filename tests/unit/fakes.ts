@@ -2,7 +2,7 @@
 import { SignJWT } from "jose";
 import { createVerify } from "../../functions/_shared/auth.ts";
 import { oneRow, type Rpc } from "../../functions/_shared/database.ts";
-import { authOptions, type Deps } from "../../functions/_shared/deps.ts";
+import { authOptions, createBackground, type Deps } from "../../functions/_shared/deps.ts";
 import { createHandler, type LogEntry, type Routes } from "../../functions/_shared/http.ts";
 import { type StripeAccess, stripeAccess } from "../../functions/_shared/stripe.ts";
 
@@ -53,7 +53,11 @@ export type Answer = (call: Call) => unknown[];
 const NO_STRIPE = stripeAccess(new Map());
 
 /** Dependencies that note what is called and logged. */
-export function fakeDeps(answer: Answer = () => [], stripe: StripeAccess = NO_STRIPE) {
+export function fakeDeps(
+  answer: Answer = () => [],
+  stripe: StripeAccess = NO_STRIPE,
+  destinations: Destinations = {},
+) {
   const calls: Call[] = [];
   const log: LogEntry[] = [];
   const rpc: Rpc = async (name, args) => {
@@ -66,13 +70,23 @@ export function fakeDeps(answer: Answer = () => [], stripe: StripeAccess = NO_ST
     rpc,
     rpcOne: oneRow(rpc),
     stripe,
+    get hub() {
+      return destinations.hub;
+    },
+    get noticeWebhook() {
+      return destinations.noticeWebhook;
+    },
+    background: createBackground((entry) => log.push(entry)),
     log: (entry) => log.push(entry),
   };
   return { deps, calls, log };
 }
 
+/** Where the outbox delivers to; without these, nowhere. */
+export type Destinations = Partial<Pick<Deps, "hub" | "noticeWebhook">>;
+
 /** What {@link sender} sends, and what the database and Stripe say. */
-export interface Sent {
+export interface Sent extends Destinations {
   headers?: Record<string, string>;
   /** Sent as JSON, unless it is text. */
   body?: unknown;
@@ -82,8 +96,9 @@ export interface Sent {
 
 /** Sends requests to a function's real routes. */
 export function sender(name: string, routes: Routes) {
-  return async (method: string, path: string, { headers, body, answer, stripe }: Sent = {}) => {
-    const { deps, calls, log } = fakeDeps(answer, stripe);
+  return async (method: string, path: string, sent: Sent = {}) => {
+    const { headers, body, answer, stripe, ...destinations } = sent;
+    const { deps, calls, log } = fakeDeps(answer, stripe, destinations);
     const request = new Request(`http://localhost/${name}${path}`, {
       method,
       ...(headers ? { headers } : {}),
