@@ -142,7 +142,8 @@ export const errorCodes = {
   },
   too_many_api_tokens: {
     status: 409,
-    meaning: "The user has as many active API tokens as are allowed.",
+    meaning:
+      "The user has as many API tokens that are active or were made within a day as are allowed.",
   },
   code_expired: {
     status: 410,

@@ -8,7 +8,7 @@ export const must = (what: string) => ({
 });
 
 /** The most tokens or credits that there can be: JSON carries them exactly. */
-export const MAX_TOKENS = 9_000_000_000_000_000;
+const MAX_TOKENS = 9_000_000_000_000_000;
 
 /** A whole number within bounds. */
 export function whole(min: number, max: number) {
@@ -56,6 +56,20 @@ export function money(
     z.string().regex(form, rule),
   );
 }
+
+/** US dollars above 0, of at most 6 decimals. */
+export function usd(max: number) {
+  const rule = must(
+    `US dollars from 0.000001 to ${max} such as "10.00", with at most 6 decimals`,
+  );
+  return money(6, rule).refine((text) => Number(text) > 0 && Number(text) <= max, rule);
+}
+
+/** Tokens or credits where US dollars are possible too: as a number or in digits. */
+export const WholeText = z.union(
+  [Amount, digits(Amount)],
+  must(`a whole number from 1 to ${MAX_TOKENS}`),
+).transform(String);
 
 /** A currency by its ISO 4217 code, in lower case as Stripe has it. */
 export const Currency = z.string(must("a currency such as eur"))
@@ -120,6 +134,12 @@ export function cursor(id: z.ZodType<string>) {
     return z.NEVER;
   });
 }
+
+/** The fields of a query for a page of a list, whose rows have such ids. */
+export const pageFields = (id: z.ZodType<string> = Id) => ({
+  limit: digits(whole(1, 200)).default(50),
+  before: cursor(id).optional(),
+});
 
 function fromCursor(text: string) {
   try {

@@ -1,12 +1,11 @@
 import { z } from "zod";
 import type { Deps } from "../_shared/deps.ts";
 import {
-  cursor,
-  digits,
   Grant,
   Id,
   must,
   OperationId,
+  pageFields,
   text,
   toCursor,
   whole,
@@ -21,10 +20,7 @@ import {
   readQuery,
 } from "../_shared/http.ts";
 
-const Page = z.strictObject({
-  limit: digits(whole(1, 200)).default(50),
-  before: cursor(Id).optional(),
-});
+const Page = z.strictObject(pageFields());
 
 /** GET admin/access-codes?limit=&before= → list_access_codes() */
 export const listAccessCodes = ({ verify, rpc }: Deps) => async (request: Request) => {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Deps } from "../_shared/deps.ts";
-import { cursor, digits, Id, must, toCursor, whole } from "../_shared/fields.ts";
+import { Id, must, pageFields, toCursor } from "../_shared/fields.ts";
 import { json, page, type Params, parse, readJson, readQuery } from "../_shared/http.ts";
 
 const Status = z.enum(
@@ -9,8 +9,7 @@ const Status = z.enum(
 );
 
 const Page = z.strictObject({
-  limit: digits(whole(1, 200)).default(50),
-  before: cursor(Id).optional(),
+  ...pageFields(),
   status: Status.default("dead"),
 });
 

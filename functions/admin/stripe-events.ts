@@ -1,13 +1,12 @@
 import { z } from "zod";
 import type { Deps } from "../_shared/deps.ts";
-import { cursor, digits, text, toCursor, whole } from "../_shared/fields.ts";
+import { pageFields, text, toCursor } from "../_shared/fields.ts";
 import { alertOperator, json, page, type Params, parse, readQuery } from "../_shared/http.ts";
 
 const EventId = text(1, 255);
 
 const Page = z.strictObject({
-  limit: digits(whole(1, 200)).default(50),
-  before: cursor(EventId).optional(),
+  ...pageFields(EventId),
   needs_attention: z.enum(["true", "false"], { error: "must be true or false" })
     .transform((word) => word === "true").optional(),
 });

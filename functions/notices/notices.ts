@@ -1,11 +1,10 @@
 import { z } from "zod";
 import type { Deps } from "../_shared/deps.ts";
-import { cursor, digits, Id, toCursor, whole } from "../_shared/fields.ts";
+import { Id, pageFields, toCursor } from "../_shared/fields.ts";
 import { json, page, type Params, parse, readQuery } from "../_shared/http.ts";
 
 const Page = z.strictObject({
-  limit: digits(whole(1, 200)).default(50),
-  before: cursor(Id).optional(),
+  ...pageFields(),
   unread: z.enum(["true", "false"], { error: "must be true or false" })
     .transform((word) => word === "true").optional(),
 });

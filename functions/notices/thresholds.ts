@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Deps } from "../_shared/deps.ts";
-import { Amount, digits, Id, MAX_TOKENS, money, must } from "../_shared/fields.ts";
+import { Id, usd, WholeText } from "../_shared/fields.ts";
 import { json, readJson } from "../_shared/http.ts";
 
 /** GET notices/thresholds → get_low_balance_thresholds() */
@@ -9,24 +9,11 @@ export const getThresholds = (deps: Deps) => async (request: Request) => {
   return await answerThresholds(deps, userId);
 };
 
-const MAX_USD = 9_000_000_000;
-
-const USD_RULE = must(
-  `US dollars from 0.000001 to ${MAX_USD} such as "5.00", with at most 6 decimals`,
-);
-
-const Usd = money(6, USD_RULE)
-  .refine((text) => Number(text) > 0 && Number(text) <= MAX_USD, USD_RULE)
-  .nullable();
-
-const Whole = z.union(
-  [Amount, digits(Amount)],
-  must(`a whole number from 1 to ${MAX_TOKENS}`),
-).transform(String).nullable();
+const Whole = WholeText.nullable();
 
 const Threshold = z.discriminatedUnion("balance", [
   z.strictObject({ balance: z.literal("tokens"), threshold: Whole }),
-  z.strictObject({ balance: z.literal("usd"), threshold: Usd }),
+  z.strictObject({ balance: z.literal("usd"), threshold: usd(9_000_000_000).nullable() }),
   z.strictObject({ balance: z.literal("api_token"), token_id: Id, threshold: Whole }),
 ], {
   error: ({ code }) => code === "invalid_union" ? "must be tokens, usd or api_token" : undefined,

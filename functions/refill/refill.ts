@@ -1,20 +1,8 @@
 import { z } from "zod";
 import type { Deps } from "../_shared/deps.ts";
-import { Amount, digits, Id, MAX_TOKENS, money, must, OperationId } from "../_shared/fields.ts";
+import { Id, must, OperationId, usd, WholeText } from "../_shared/fields.ts";
 import { json, operationId, readJson } from "../_shared/http.ts";
 import { deliverSoon } from "../_shared/outbox.ts";
-
-const MAX_USD = 1_000_000_000;
-
-const USD_RULE = must(
-  `US dollars from 0.000001 to ${MAX_USD} such as "10.00", with at most 6 decimals`,
-);
-
-const Usd = money(6, USD_RULE)
-  .refine((text) => Number(text) > 0 && Number(text) <= MAX_USD, USD_RULE);
-
-const Credits = z.union([Amount, digits(Amount)], must(`a whole number from 1 to ${MAX_TOKENS}`))
-  .transform(String);
 
 const fields = {
   token_id: Id,
@@ -24,8 +12,8 @@ const fields = {
 };
 
 const Order = z.discriminatedUnion("mode", [
-  z.strictObject({ mode: z.literal("usd"), amount: Usd, ...fields }),
-  z.strictObject({ mode: z.literal("credits"), amount: Credits, ...fields }),
+  z.strictObject({ mode: z.literal("usd"), amount: usd(1_000_000_000), ...fields }),
+  z.strictObject({ mode: z.literal("credits"), amount: WholeText, ...fields }),
 ], {
   error: ({ code }) => code === "invalid_union" ? "must be usd or credits" : undefined,
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Deps } from "../_shared/deps.ts";
-import { cursor, digits, Id, OperationId, text, toCursor, whole } from "../_shared/fields.ts";
+import { Id, OperationId, pageFields, text, toCursor } from "../_shared/fields.ts";
 import {
   json,
   operationId,
@@ -12,10 +12,7 @@ import {
 } from "../_shared/http.ts";
 import { deliverSoon } from "../_shared/outbox.ts";
 
-const Page = z.strictObject({
-  limit: digits(whole(1, 200)).default(50),
-  before: cursor(Id).optional(),
-});
+const Page = z.strictObject(pageFields());
 
 /** GET refill/tokens?limit=&before= → list_api_tokens() */
 export const listTokens = ({ verify, rpc }: Deps) => async (request: Request) => {
@@ -31,7 +28,7 @@ export const listTokens = ({ verify, rpc }: Deps) => async (request: Request) =>
 };
 
 const readToken = ({ rpcOne }: Deps, userId: string, tokenId: string) =>
-  rpcOne("list_api_tokens", { user_id: userId, page_size: 1, token_id: tokenId });
+  rpcOne("list_api_tokens", { user_id: userId, token_id: tokenId });
 
 const OfToken = z.object({ id: Id });
 

@@ -43,7 +43,7 @@ as $$
     ('payment_method_required', 409, 'There is no saved card that can be charged.'),
     ('api_token_revoked', 409, 'The API token is revoked.'),
     ('product_unavailable', 409, 'The token''s product is not on offer any more, or has no valid rate.'),
-    ('too_many_api_tokens', 409, 'The user has as many active API tokens as are allowed.'),
+    ('too_many_api_tokens', 409, 'The user has as many API tokens that are active or were made within a day as are allowed.'),
     ('code_expired', 410, 'The access code has expired.'),
     ('rate_limited', 429, 'Too many attempts; Retry-After says in how many seconds to try again.'),
     ('internal_error', 500, 'Scrip failed; the log has the cause under the request id.'),

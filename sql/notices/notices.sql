@@ -15,6 +15,7 @@ create table public.notices (
 );
 
 create index notices_created_at_idx on public.notices (user_id, created_at, id);
+create index notices_token_id_idx on public.notices (user_id, (data ->> 'token_id')); -- for the token's deletion
 
 comment on table public.notices is 'What users are told: a low balance, auto top-up that stopped.';
 comment on column public.notices.user_id is 'Whom it tells.';

@@ -22,28 +22,25 @@ security definer -- outbox is private
 set search_path = ''
 as $$
 declare
-  v_row private.outbox;
+  v_row record;
   v_first private.outbox;
   v_claimed integer := 0;
-  v_after_due_at timestamptz := '-infinity';
-  v_after_seq bigint := 0;
 begin
-  -- A run that put off a million rows would be stopped by the statement's timeout, and every other after it.
-  for i in 1 .. 10000 loop
-    exit when v_claimed >= max_count;
-    select o.* into v_row
+  -- Statistics of a queue are often of when it was empty, and give plans that read all of it for each row.
+  perform set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true);
+  for v_row in
+    select o.id, o.destination, o.subject, o.claim_id
     from private.outbox o
-    where o.status = 'pending' and o.due_at <= now() and (o.due_at, o.seq) > (v_after_due_at, v_after_seq)
+    where o.status = 'pending' and o.due_at <= now()
     order by o.due_at, o.seq
-    limit 1;
-    exit when not found;
-    v_after_due_at := v_row.due_at;
-    v_after_seq := v_row.seq;
+    limit 10000 -- a run that put off a million would be stopped by the statement's timeout, and every other after it
+  loop
+    exit when v_claimed >= max_count;
 
     -- The subject's first is locked before any other is. Whoever holds it takes or ends it, and asks for the next then.
     select f.* into v_first
     from private.outbox f
-    where f.status = 'pending' and f.id = (
+    where f.id = (
       select e.id
       from private.outbox e
       where e.status = 'pending' and e.destination = v_row.destination and e.subject = v_row.subject
@@ -51,12 +48,13 @@ begin
       limit 1
     )
     for update skip locked;
-    continue when not found;
+    continue when not found or v_first.status <> 'pending';
 
     if v_first.due_at > now() then
       update private.outbox o
       set due_at = v_first.due_at, claim_id = null
-      where o.id = v_row.id and o.id <> v_first.id and o.status = 'pending';
+      where o.id = v_row.id and o.id <> v_first.id and o.finished_at is null
+        and o.claim_id is not distinct from v_row.claim_id;
       continue;
     end if;
 

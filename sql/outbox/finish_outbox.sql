@@ -71,7 +71,8 @@ begin
   where o.id = v_row.id;
 
   if v_status <> 'pending' then
-    -- Not one under way, which another worker has.
+    -- As in claim_outbox, whatever the statistics say. Not one under way, which another worker has.
+    perform set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true);
     update private.outbox o
     set due_at = now()
     where o.claim_id is null and o.due_at > now()

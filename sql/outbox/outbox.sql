@@ -1,8 +1,8 @@
 -- What other systems are still to be told, written in the transaction that it tells of, and told at least once. What was
 -- delivered goes after a while (prune_outbox), what is dead stays.
 --
--- Order is kept for each destination and subject, by seq. Writers hold a row of the subject's (a token's) when they
--- write, so that the order of seq is that of the commits.
+-- Order is kept for each destination and subject, by seq. Who writes to the HUB holds the token's row, so that the order
+-- of seq is that of the commits; notices of one user about different balances may change places.
 
 create table private.outbox (
   id uuid not null,

@@ -1,5 +1,5 @@
--- Adds an API token, if its product is on offer and the user has fewer than 100 active ones, and tells the HUB. The
--- caller holds the user's queue.
+-- Adds an API token, if its product is on offer and the user has fewer than 100, and tells the HUB. Revoked ones count
+-- for a day, so that nobody fills tables and outbox by making and revoking. The caller holds the user's queue.
 --
 -- Called by  create_api_token
 -- Returns    the token's id
@@ -27,12 +27,14 @@ begin
     end if;
   end if;
   if (
-    select count(*) from public.api_tokens t where t.user_id = add_api_token.user_id and t.status = 'active'
+    select count(*)
+    from public.api_tokens t
+    where t.user_id = add_api_token.user_id and (t.status = 'active' or t.created_at > now() - interval '1 day')
   ) >= 100 then
     perform private.raise_error(
       'too_many_api_tokens',
-      'You have 100 active API tokens, and may have 100',
-      hint => 'Revoke one that is not needed.'
+      'You have 100 API tokens that are active or were made within a day, and may have 100',
+      hint => 'Revoke one that is not needed, or try again tomorrow.'
     );
   end if;
 

@@ -17,8 +17,7 @@ returns table (
   credits_added numeric,
   usd_spent numeric,
   credits numeric,
-  usd_balance numeric,
-  product_id uuid
+  usd_balance numeric
 )
 language plpgsql
 stable
@@ -27,7 +26,9 @@ as $$
 declare
   v_kind public.api_token_kind;
   v_status public.api_token_status;
+  v_product_id uuid;
   v_have numeric;
+  v_need numeric;
   v_digits integer;
 begin
   select
@@ -35,7 +36,7 @@ begin
     case t.kind when 'master' then coalesce(s.master_rate_usd, 0.001) else p.value_credits_usd end,
     coalesce(s.refill_fee_usd, 0.0001),
     coalesce(b.balance, 0)
-  into v_kind, v_status, credits, product_id, rate, fee, v_have
+  into v_kind, v_status, credits, v_product_id, rate, fee, v_have
   from public.api_tokens t
   left join public.products p on p.id = t.product_id and p.active
   left join public.settings s on true
@@ -51,7 +52,7 @@ begin
     );
   elsif rate is null then
     perform private.raise_error(
-      'product_unavailable', format('The product %s is not on offer, or has no rate', product_id)
+      'product_unavailable', format('The product %s is not on offer, or has no rate', v_product_id)
     );
   end if;
 
@@ -59,11 +60,12 @@ begin
     usd_spent := amount;
     credits_added := div(amount - fee, rate);
     if credits_added < 1 then
-      v_digits := greatest(min_scale(fee + rate), min_scale(amount), 2);
+      v_need := ceil((fee + rate) * 1000000) / 1000000; -- what can be asked for
+      v_digits := greatest(min_scale(v_need), min_scale(amount), 2);
       perform private.raise_error(
         'refill_too_small',
         format(
-          'Cannot refill: the token needs at least $%s, got $%s', round(fee + rate, v_digits), round(amount, v_digits)
+          'Cannot refill: the token needs at least $%s, got $%s', round(v_need, v_digits), round(amount, v_digits)
         )
       );
     end if;

@@ -1,7 +1,7 @@
 -- Writes what the HUB is to hear of a token into the outbox: what happened, and the token as it is since then. The
 -- caller holds the token's row, so that the order of the outbox is the order of the versions.
 --
--- Called by  refill_token, create_api_token, rename_api_token, revoke_api_token, journal_api_token
+-- Called by  post_refill, add_api_token, rename_api_token, revoke_api_token, journal_api_token
 
 create or replace function private.tell_hub(token public.api_tokens, event text, refill jsonb default null)
 returns void

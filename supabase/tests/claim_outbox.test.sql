@@ -4,7 +4,7 @@
 
 begin;
 
-select plan(49);
+select plan(51);
 
 create function pg_temp.write(name text, subject text default null, destination text default 'hub')
 returns void
@@ -198,6 +198,22 @@ select is(
   pg_temp.answer('select * from private.outbox', 'service_role'),
   '42501 permission denied for schema private',
   'and is the only way to the rows'
+);
+
+-- A backlog that the statistics know nothing of: what waited behind one that was tried again falls due with it
+
+insert into private.outbox (id, destination, subject, event, payload, status, finished_at)
+select gen_random_uuid(), 'hub', gen_random_uuid(), 'x', '{}', 'delivered', now() from generate_series(1, 20000);
+analyze private.outbox;
+insert into private.outbox (id, destination, subject, event, payload)
+select gen_random_uuid(), 'hub', pg_temp.id('s'), 'x', '{}' from generate_series(1, 4000);
+set local statement_timeout to '4s';
+select is(
+  (select count(*) from claim_outbox(5, 40)), 1::bigint, 'a backlog of one subject is passed over in one run'
+);
+set local statement_timeout to '60s';
+select is(
+  (select count(*) from private.outbox where status = 'pending' and due_at <= now()), 0::bigint, 'all of it is put off'
 );
 
 select * from finish();

@@ -3,7 +3,7 @@
 
 begin;
 
-select plan(72);
+select plan(73);
 
 insert into products (id, name, value_credits_usd, active)
 values
@@ -275,8 +275,10 @@ select is(
   'so is a product without a rate'
 );
 
--- 100 active ones
+-- 100, revoked ones counted for a day
 
+update api_tokens set created_at = now() - interval '25 hours'
+where user_id = pg_temp.id('ann') and status = 'revoked';
 select count(*)
 from generate_series(1, 97) i, create_api_token(pg_temp.id('ann'), 'master', 'Many', 'many-' || i) c;
 select is(
@@ -286,16 +288,23 @@ select is(
 );
 select is(
   pg_temp.refused('ann', 'master', 'Bot', 'beyond'),
-  '409 too_many_api_tokens You have 100 active API tokens, and may have 100',
+  '409 too_many_api_tokens You have 100 API tokens that are active or were made within a day, and may have 100',
   'refused: another'
 );
 select is(pg_temp.create_token('ann', 'master', 'Many', 'many-97'), '(t,f,t)', 'a retry is none');
 select is(pg_temp.create_token('ben', 'master', 'Bot', 'two'), '(t,t,f)', 'each user has 100');
 select revoke_api_token(pg_temp.id('ann'), token_id) from made where what = 'master';
-select is(pg_temp.create_token('ann', 'master', 'Bot', 'beyond'), '(t,t,f)', 'revoked ones make room');
+select is(
+  pg_temp.refused('ann', 'master', 'Bot', 'beyond'),
+  '409 too_many_api_tokens You have 100 API tokens that are active or were made within a day, and may have 100',
+  'nobody makes and revokes without end'
+);
+update api_tokens set created_at = now() - interval '25 hours'
+where user_id = pg_temp.id('ann') and id = (select token_id from made where what = 'master');
+select is(pg_temp.create_token('ann', 'master', 'Bot', 'beyond'), '(t,t,f)', 'after a day, revoked ones make room');
 select is(
   pg_temp.refused('ann', 'master', 'Bot', 'beyond again'),
-  '409 too_many_api_tokens You have 100 active API tokens, and may have 100',
+  '409 too_many_api_tokens You have 100 API tokens that are active or were made within a day, and may have 100',
   'for as many'
 );
 

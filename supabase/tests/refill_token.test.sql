@@ -358,7 +358,7 @@ from (
     ),
     (
       'less than a rate of ten decimals', 'third', 'usd', '0.333433',
-      '400 refill_too_small Cannot refill: the token needs at least $0.3334333333, got $0.3334330000'
+      '400 refill_too_small Cannot refill: the token needs at least $0.333434, got $0.333433'
     ),
     (
       'less than the dearest credit', 'dear', 'usd', '1000000000',

@@ -67,12 +67,14 @@ begin
     end if;
   end if;
   if (
-    select count(*) from public.api_tokens t where t.user_id = add_api_token.user_id and t.status = 'active'
+    select count(*)
+    from public.api_tokens t
+    where t.user_id = add_api_token.user_id and (t.status = 'active' or t.created_at > now() - interval '1 day')
   ) >= 100 then
     perform private.raise_error(
       'too_many_api_tokens',
-      'You have 100 active API tokens, and may have 100',
-      hint => 'Revoke one that is not needed.'
+      'You have 100 API tokens that are active or were made within a day, and may have 100',
+      hint => 'Revoke one that is not needed, or try again tomorrow.'
     );
   end if;
 
@@ -174,7 +176,7 @@ AS $function$
     ('payment_method_required', 409, 'There is no saved card that can be charged.'),
     ('api_token_revoked', 409, 'The API token is revoked.'),
     ('product_unavailable', 409, 'The token''s product is not on offer any more, or has no valid rate.'),
-    ('too_many_api_tokens', 409, 'The user has as many active API tokens as are allowed.'),
+    ('too_many_api_tokens', 409, 'The user has as many API tokens that are active or were made within a day as are allowed.'),
     ('code_expired', 410, 'The access code has expired.'),
     ('rate_limited', 429, 'Too many attempts; Retry-After says in how many seconds to try again.'),
     ('internal_error', 500, 'Scrip failed; the log has the cause under the request id.'),
@@ -528,7 +530,7 @@ end;
 $function$;
 
 CREATE OR REPLACE FUNCTION private.refill_quote(user_id uuid, token_id uuid, mode text, amount numeric)
- RETURNS TABLE(rate numeric, fee numeric, credits_added numeric, usd_spent numeric, credits numeric, usd_balance numeric, product_id uuid)
+ RETURNS TABLE(rate numeric, fee numeric, credits_added numeric, usd_spent numeric, credits numeric, usd_balance numeric)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
@@ -536,7 +538,9 @@ AS $function$
 declare
   v_kind public.api_token_kind;
   v_status public.api_token_status;
+  v_product_id uuid;
   v_have numeric;
+  v_need numeric;
   v_digits integer;
 begin
   select
@@ -544,7 +548,7 @@ begin
     case t.kind when 'master' then coalesce(s.master_rate_usd, 0.001) else p.value_credits_usd end,
     coalesce(s.refill_fee_usd, 0.0001),
     coalesce(b.balance, 0)
-  into v_kind, v_status, credits, product_id, rate, fee, v_have
+  into v_kind, v_status, credits, v_product_id, rate, fee, v_have
   from public.api_tokens t
   left join public.products p on p.id = t.product_id and p.active
   left join public.settings s on true
@@ -560,7 +564,7 @@ begin
     );
   elsif rate is null then
     perform private.raise_error(
-      'product_unavailable', format('The product %s is not on offer, or has no rate', product_id)
+      'product_unavailable', format('The product %s is not on offer, or has no rate', v_product_id)
     );
   end if;
 
@@ -568,11 +572,12 @@ begin
     usd_spent := amount;
     credits_added := div(amount - fee, rate);
     if credits_added < 1 then
-      v_digits := greatest(min_scale(fee + rate), min_scale(amount), 2);
+      v_need := ceil((fee + rate) * 1000000) / 1000000; -- what can be asked for
+      v_digits := greatest(min_scale(v_need), min_scale(amount), 2);
       perform private.raise_error(
         'refill_too_small',
         format(
-          'Cannot refill: the token needs at least $%s, got $%s', round(fee + rate, v_digits), round(amount, v_digits)
+          'Cannot refill: the token needs at least $%s, got $%s', round(v_need, v_digits), round(amount, v_digits)
         )
       );
     end if;
@@ -812,28 +817,25 @@ CREATE OR REPLACE FUNCTION public.claim_outbox(max_count integer, lease_seconds 
  SET search_path TO ''
 AS $function$
 declare
-  v_row private.outbox;
+  v_row record;
   v_first private.outbox;
   v_claimed integer := 0;
-  v_after_due_at timestamptz := '-infinity';
-  v_after_seq bigint := 0;
 begin
-  -- A run that put off a million rows would be stopped by the statement's timeout, and every other after it.
-  for i in 1 .. 10000 loop
-    exit when v_claimed >= max_count;
-    select o.* into v_row
+  -- Statistics of a queue are often of when it was empty, and give plans that read all of it for each row.
+  perform set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true);
+  for v_row in
+    select o.id, o.destination, o.subject, o.claim_id
     from private.outbox o
-    where o.status = 'pending' and o.due_at <= now() and (o.due_at, o.seq) > (v_after_due_at, v_after_seq)
+    where o.status = 'pending' and o.due_at <= now()
     order by o.due_at, o.seq
-    limit 1;
-    exit when not found;
-    v_after_due_at := v_row.due_at;
-    v_after_seq := v_row.seq;
+    limit 10000 -- a run that put off a million would be stopped by the statement's timeout, and every other after it
+  loop
+    exit when v_claimed >= max_count;
 
     -- The subject's first is locked before any other is. Whoever holds it takes or ends it, and asks for the next then.
     select f.* into v_first
     from private.outbox f
-    where f.status = 'pending' and f.id = (
+    where f.id = (
       select e.id
       from private.outbox e
       where e.status = 'pending' and e.destination = v_row.destination and e.subject = v_row.subject
@@ -841,12 +843,13 @@ begin
       limit 1
     )
     for update skip locked;
-    continue when not found;
+    continue when not found or v_first.status <> 'pending';
 
     if v_first.due_at > now() then
       update private.outbox o
       set due_at = v_first.due_at, claim_id = null
-      where o.id = v_row.id and o.id <> v_first.id and o.status = 'pending';
+      where o.id = v_row.id and o.id <> v_first.id and o.finished_at is null
+        and o.claim_id is not distinct from v_row.claim_id;
       continue;
     end if;
 
@@ -1030,7 +1033,8 @@ begin
   where o.id = v_row.id;
 
   if v_status <> 'pending' then
-    -- Not one under way, which another worker has.
+    -- As in claim_outbox, whatever the statistics say. Not one under way, which another worker has.
+    perform set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true);
     update private.outbox o
     set due_at = now()
     where o.claim_id is null and o.due_at > now()
@@ -1539,6 +1543,8 @@ CREATE INDEX api_tokens_id_idx ON public.api_tokens USING btree (id);
 CREATE INDEX api_tokens_product_id_idx ON public.api_tokens USING btree (product_id);
 
 CREATE INDEX notices_created_at_idx ON public.notices USING btree (user_id, created_at, id);
+
+CREATE INDEX notices_token_id_idx ON public.notices USING btree (user_id, ((data ->> 'token_id'::text)));
 
 CREATE TRIGGER scrip_delete_notices AFTER DELETE ON auth.users FOR EACH ROW EXECUTE FUNCTION private.delete_notices();
 
