@@ -187,7 +187,7 @@ function makeCases(
     },
     {
       name: "refill",
-      against: { name: "floor", aim: 0.3 },
+      against: { name: "floor", aim: 0.15 },
       run: () => {
         const { id, token } = owner();
         return sql`select * from refill_token(${id}, ${token}, 'usd', '0.01', ${nextId()}, 'bench')`;
@@ -195,7 +195,7 @@ function makeCases(
     },
     {
       name: "consume credits",
-      against: { name: "floor", aim: 0.7 },
+      against: { name: "floor", aim: 0.5 },
       run: () => sql`select * from consume_api_credits(${owner().key}, 1, ${nextId()}, 'bench')`,
     },
   ];

@@ -22,6 +22,7 @@ declare
   v_user_id uuid;
   v_status public.api_token_status;
   v_same boolean;
+  v_posting text;
 begin
   if (amount between 1 and 9000000000000000) is not true then
     perform private.raise_error(
@@ -35,7 +36,9 @@ begin
   if not found then
     perform private.raise_error('api_token_not_found', 'There is no API token with this key');
   end if;
-  perform private.check_operation(v_user_id, operation_id);
+  if (length(operation_id) between 1 and 255 and not starts_with(operation_id, 'stripe:')) is not true then
+    perform private.check_operation(v_user_id, operation_id);
+  end if;
   perform pg_advisory_xact_lock(uuid_hash_extended(token_id, 0));
 
   select t.credits_after, t.version, t.type = 'consume' and t.amount = -consume_api_credits.amount
@@ -52,7 +55,7 @@ begin
     return;
   end if;
 
-  perform set_config('scrip.posting', 'on', true);
+  v_posting := set_config('scrip.posting', 'on', true);
   with spent as (
     update public.api_tokens t
     set credits = t.credits - consume_api_credits.amount, version = t.version + 1
@@ -82,7 +85,7 @@ begin
       'insufficient_credits', format('Insufficient credits: the token has %s, needs %s', credits, amount)
     );
   end if;
-  perform set_config('scrip.posting', '', true);
+  v_posting := set_config('scrip.posting', '', true);
   return next;
 end;
 $$;
