@@ -56,23 +56,25 @@ begin
   end if;
 
   v_posting := set_config('scrip.posting', 'on', true);
-  with spent as (
-    update public.api_tokens t
-    set credits = t.credits - consume_api_credits.amount, version = t.version + 1
-    where t.user_id = v_user_id and t.id = consume_api_credits.token_id
-      and t.credits >= consume_api_credits.amount and t.status = 'active'
-    returning t.credits, t.version
-  )
-  insert into public.api_token_transactions as t (
-    user_id, token_id, version, type, amount, credits_after, operation_id, actor
-  )
-  select
-    v_user_id, consume_api_credits.token_id, s.version, 'consume', -consume_api_credits.amount, s.credits,
-    consume_api_credits.operation_id,
-    coalesce(consume_api_credits.actor, nullif(current_setting('role'), 'none'), session_user)
-  from spent s
-  returning t.credits_after, t.version into credits, version;
-  if not found then
+  loop
+    with spent as (
+      update public.api_tokens t
+      set credits = t.credits - consume_api_credits.amount, version = t.version + 1
+      where t.user_id = v_user_id and t.id = consume_api_credits.token_id
+        and t.credits >= consume_api_credits.amount and t.status = 'active'
+      returning t.credits, t.version
+    )
+    insert into public.api_token_transactions as t (
+      user_id, token_id, version, type, amount, credits_after, operation_id, actor
+    )
+    select
+      v_user_id, consume_api_credits.token_id, s.version, 'consume', -consume_api_credits.amount, s.credits,
+      consume_api_credits.operation_id,
+      coalesce(consume_api_credits.actor, nullif(current_setting('role'), 'none'), session_user)
+    from spent s
+    returning t.credits_after, t.version into credits, version;
+    exit when found;
+
     select t.status, t.credits into v_status, credits
     from public.api_tokens t
     where t.user_id = v_user_id and t.id = consume_api_credits.token_id;
@@ -80,11 +82,12 @@ begin
       perform private.raise_error('api_token_not_found', 'There is no API token with this key');
     elsif v_status = 'revoked' then
       perform private.raise_api_token_revoked(token_id);
+    elsif credits < amount then -- else it was refilled just now
+      perform private.raise_error(
+        'insufficient_credits', format('Insufficient credits: the token has %s, needs %s', credits, amount)
+      );
     end if;
-    perform private.raise_error(
-      'insufficient_credits', format('Insufficient credits: the token has %s, needs %s', credits, amount)
-    );
-  end if;
+  end loop;
   v_posting := set_config('scrip.posting', '', true);
   return next;
 end;
