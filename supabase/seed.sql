@@ -23,3 +23,22 @@ on conflict do nothing;
 insert into public.products (id, name, description, value_credits_usd)
 values ('018f0000-0000-7000-8000-000000000101', 'API credits', 'Credits for calls of the API, a cent each', 0.01)
 on conflict do nothing;
+
+insert into public.ai_models (
+  slug, name, description, kind, provider, provider_model, price_mode, fixed_tokens, markup, active
+)
+values
+  ('demo-text', 'Demo text', 'Made-up text, without a key', 'text', 'demo', 'text', 'fixed', 1, 1, true),
+  ('demo-image', 'Demo image', 'A drawn SVG image, without a key', 'image', 'demo', 'image', 'fixed', 5, 1, true),
+  ('demo-embedding', 'Demo embedding', 'Made-up vectors, without a key', 'embedding', 'demo', 'embedding', 'fixed', 1, 1, true),
+  ('gpt-4o-mini', 'GPT-4o mini', 'OpenAI; by what a call costs, and half as much again', 'text', 'openai', 'gpt-4o-mini', 'metered', null, 1.5, false),
+  ('flux-schnell', 'FLUX.1 schnell', 'Images, by Replicate', 'image', 'replicate', 'black-forest-labs/flux-schnell', 'fixed', 5, 1, false)
+on conflict do nothing;
+
+-- The demo provider asks for nothing; these make its calls look like others.
+insert into public.model_prices (service, model, valid_from, input_usd_per_million, output_usd_per_million, usd_per_image)
+values
+  ('demo', 'text', '2026-01-01 00:00:00+00', 0.5, 1.5, null),
+  ('demo', 'embedding', '2026-01-01 00:00:00+00', 0.1, null, null),
+  ('demo', 'image', '2026-01-01 00:00:00+00', null, null, 0.003)
+on conflict do nothing;

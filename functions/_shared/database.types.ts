@@ -41,6 +41,20 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"ai_models": {
+                  Row: {
+                    "active": boolean,"api_key_variable": string | null,"base_url": string | null,"created_at": string,"description": string | null,"fixed_tokens": number | null,"kind": Database["public"]['Enums']["ai_model_kind"],"markup": number,"max_output_tokens": number,"name": string,"price_mode": Database["public"]['Enums']["price_mode"],"provider": string,"provider_model": string,"provider_version": string | null,"service": string | null,"slug": string,"timeout_seconds": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "active"?: boolean,"api_key_variable"?: string | null,"base_url"?: string | null,"created_at"?: string,"description"?: string | null,"fixed_tokens"?: number | null,"kind": Database["public"]['Enums']["ai_model_kind"],"markup"?: number,"max_output_tokens"?: number,"name": string,"price_mode": Database["public"]['Enums']["price_mode"],"provider": string,"provider_model": string,"provider_version"?: string | null,"service"?: string | null,"slug": string,"timeout_seconds"?: number
+                  }
+                  Update: {
+                    "active"?: boolean,"api_key_variable"?: string | null,"base_url"?: string | null,"created_at"?: string,"description"?: string | null,"fixed_tokens"?: number | null,"kind"?: Database["public"]['Enums']["ai_model_kind"],"markup"?: number,"max_output_tokens"?: number,"name"?: string,"price_mode"?: Database["public"]['Enums']["price_mode"],"provider"?: string,"provider_model"?: string,"provider_version"?: string | null,"service"?: string | null,"slug"?: string,"timeout_seconds"?: number
+                  }
+                  Relationships: [
+                    
+                  ]
                 },"api_token_transactions": {
                   Row: {
                     "actor": string,"amount": number,"created_at": string,"credits_after": number,"id": string,"operation_id": string | null,"reference": string | null,"token_id": string,"type": Database["public"]['Enums']["api_token_transaction_type"],"user_id": string,"version": number
@@ -94,6 +108,34 @@ isOneToOne: false
       referencedRelation: "token_packages"
       referencedColumns: ["id"]
     }
+                  ]
+                },"currency_rates": {
+                  Row: {
+                    "created_at": string,"day": string,"source": string,"usd_eur": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "created_at"?: string,"day": string,"source"?: string,"usd_eur": number
+                  }
+                  Update: {
+                    "created_at"?: string,"day"?: string,"source"?: string,"usd_eur"?: number
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"model_prices": {
+                  Row: {
+                    "cached_input_usd_per_million": number | null,"created_at": string,"id": string,"input_usd_per_million": number | null,"model": string,"output_usd_per_million": number | null,"service": string,"source": string,"usd_per_call": number | null,"usd_per_image": number | null,"usd_per_second": number | null,"valid_from": string,"valid_to": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "cached_input_usd_per_million"?: number | null,"created_at"?: string,"id"?: string,"input_usd_per_million"?: number | null,"model": string,"output_usd_per_million"?: number | null,"service": string,"source"?: string,"usd_per_call"?: number | null,"usd_per_image"?: number | null,"usd_per_second"?: number | null,"valid_from"?: string,"valid_to"?: string | null
+                  }
+                  Update: {
+                    "cached_input_usd_per_million"?: number | null,"created_at"?: string,"id"?: string,"input_usd_per_million"?: number | null,"model"?: string,"output_usd_per_million"?: number | null,"service"?: string,"source"?: string,"usd_per_call"?: number | null,"usd_per_image"?: number | null,"usd_per_second"?: number | null,"valid_from"?: string,"valid_to"?: string | null
+                  }
+                  Relationships: [
+                    
                   ]
                 },"notices": {
                   Row: {
@@ -151,30 +193,44 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
-                },"settings": {
+                },"runs": {
                   Row: {
-                    "base_rate": number,"id": boolean,"master_rate_usd": number,"past_due_grace_days": number,"purchase_currencies": (string)[],"refill_fee_usd": number
+                    "base_tokens": number | null,"created_at": string,"error": string | null,"expires_at": string,"finished_at": string | null,"id": string,"input_preview": string | null,"markup": number,"model": string | null,"multiplier": number,"operation": string,"operation_id": string,"price_mode": Database["public"]['Enums']["price_mode"],"provider_run_id": string | null,"remaining_after": number,"request_hash": string,"result": Json | null,"service": string,"status": Database["public"]['Enums']["run_status"],"tokens_reserved": number,"tokens_used": number | null,"usage_model": string,"usd_per_token": number,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "base_rate"?: number,"id"?: boolean,"master_rate_usd"?: number,"past_due_grace_days"?: number,"purchase_currencies"?: (string)[],"refill_fee_usd"?: number
+                    "base_tokens"?: number | null,"created_at"?: string,"error"?: string | null,"expires_at": string,"finished_at"?: string | null,"id": string,"input_preview"?: string | null,"markup": number,"model"?: string | null,"multiplier": number,"operation": string,"operation_id": string,"price_mode": Database["public"]['Enums']["price_mode"],"provider_run_id"?: string | null,"remaining_after": number,"request_hash": string,"result"?: Json | null,"service": string,"status"?: Database["public"]['Enums']["run_status"],"tokens_reserved": number,"tokens_used"?: number | null,"usage_model": string,"usd_per_token": number,"user_id": string
                   }
                   Update: {
-                    "base_rate"?: number,"id"?: boolean,"master_rate_usd"?: number,"past_due_grace_days"?: number,"purchase_currencies"?: (string)[],"refill_fee_usd"?: number
+                    "base_tokens"?: number | null,"created_at"?: string,"error"?: string | null,"expires_at"?: string,"finished_at"?: string | null,"id"?: string,"input_preview"?: string | null,"markup"?: number,"model"?: string | null,"multiplier"?: number,"operation"?: string,"operation_id"?: string,"price_mode"?: Database["public"]['Enums']["price_mode"],"provider_run_id"?: string | null,"remaining_after"?: number,"request_hash"?: string,"result"?: Json | null,"service"?: string,"status"?: Database["public"]['Enums']["run_status"],"tokens_reserved"?: number,"tokens_used"?: number | null,"usage_model"?: string,"usd_per_token"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"settings": {
+                  Row: {
+                    "base_rate": number,"id": boolean,"master_rate_usd": number,"past_due_grace_days": number,"purchase_currencies": (string)[],"refill_fee_usd": number,"run_inline_seconds": number,"run_result_days": number,"usage_keep_months": number,"usage_previews": boolean,"usd_per_token": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "base_rate"?: number,"id"?: boolean,"master_rate_usd"?: number,"past_due_grace_days"?: number,"purchase_currencies"?: (string)[],"refill_fee_usd"?: number,"run_inline_seconds"?: number,"run_result_days"?: number,"usage_keep_months"?: number,"usage_previews"?: boolean,"usd_per_token"?: number
+                  }
+                  Update: {
+                    "base_rate"?: number,"id"?: boolean,"master_rate_usd"?: number,"past_due_grace_days"?: number,"purchase_currencies"?: (string)[],"refill_fee_usd"?: number,"run_inline_seconds"?: number,"run_result_days"?: number,"usage_keep_months"?: number,"usage_previews"?: boolean,"usd_per_token"?: number
                   }
                   Relationships: [
                     
                   ]
                 },"subscribers": {
                   Row: {
-                    "admin_bonus_tokens": number,"base_tokens": number,"bonus_tokens": number,"created_at": string,"display_name": string | null,"earned_tokens": number,"email": string | null,"entitlement_granted_at": string | null,"id": string,"locale": string | null,"user_id": string | null
+                    "admin_bonus_tokens": number,"base_tokens": number,"bonus_tokens": number,"created_at": string,"display_name": string | null,"earned_tokens": number,"email": string | null,"entitlement_granted_at": string | null,"id": string,"locale": string | null,"usage_previews": boolean,"user_id": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "admin_bonus_tokens"?: number,"base_tokens"?: number,"bonus_tokens"?: number,"created_at"?: string,"display_name"?: string | null,"earned_tokens"?: number,"email"?: string | null,"entitlement_granted_at"?: string | null,"id"?: string,"locale"?: string | null,"user_id"?: string | null
+                    "admin_bonus_tokens"?: number,"base_tokens"?: number,"bonus_tokens"?: number,"created_at"?: string,"display_name"?: string | null,"earned_tokens"?: number,"email"?: string | null,"entitlement_granted_at"?: string | null,"id"?: string,"locale"?: string | null,"usage_previews"?: boolean,"user_id"?: string | null
                   }
                   Update: {
-                    "admin_bonus_tokens"?: number,"base_tokens"?: number,"bonus_tokens"?: number,"created_at"?: string,"display_name"?: string | null,"earned_tokens"?: number,"email"?: string | null,"entitlement_granted_at"?: string | null,"id"?: string,"locale"?: string | null,"user_id"?: string | null
+                    "admin_bonus_tokens"?: number,"base_tokens"?: number,"bonus_tokens"?: number,"created_at"?: string,"display_name"?: string | null,"earned_tokens"?: number,"email"?: string | null,"entitlement_granted_at"?: string | null,"id"?: string,"locale"?: string | null,"usage_previews"?: boolean,"user_id"?: string | null
                   }
                   Relationships: [
                     
@@ -275,6 +331,34 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"usage_daily": {
+                  Row: {
+                    "cached_input_tokens": number,"calls": number,"cost_eur": number,"cost_usd": number,"day": string,"failed_calls": number,"input_tokens": number,"model": string,"operation": string,"output_tokens": number,"response_time_ms": number,"service": string,"timed_calls": number,"tokens_charged": number,"unpriced_calls": number,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "cached_input_tokens": number,"calls": number,"cost_eur": number,"cost_usd": number,"day": string,"failed_calls": number,"input_tokens": number,"model": string,"operation": string,"output_tokens": number,"response_time_ms": number,"service": string,"timed_calls": number,"tokens_charged": number,"unpriced_calls": number,"user_id": string
+                  }
+                  Update: {
+                    "cached_input_tokens"?: number,"calls"?: number,"cost_eur"?: number,"cost_usd"?: number,"day"?: string,"failed_calls"?: number,"input_tokens"?: number,"model"?: string,"operation"?: string,"output_tokens"?: number,"response_time_ms"?: number,"service"?: string,"timed_calls"?: number,"tokens_charged"?: number,"unpriced_calls"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"usage_events": {
+                  Row: {
+                    "cached_input_tokens": number,"cost_eur": number | null,"cost_usd": number | null,"error": string | null,"id": string,"images": number,"input_preview": string | null,"input_tokens": number,"model": string,"occurred_at": string,"operation": string,"operation_id": string,"output_summary": string | null,"output_tokens": number,"price_id": string | null,"response_time_ms": number | null,"run_id": string | null,"seconds": number,"service": string,"success": boolean,"tokens_charged": number,"usd_eur": number,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "cached_input_tokens": number,"cost_eur"?: number | null,"cost_usd"?: number | null,"error"?: string | null,"id"?: string,"images": number,"input_preview"?: string | null,"input_tokens": number,"model": string,"occurred_at": string,"operation": string,"operation_id": string,"output_summary"?: string | null,"output_tokens": number,"price_id"?: string | null,"response_time_ms"?: number | null,"run_id"?: string | null,"seconds": number,"service": string,"success": boolean,"tokens_charged": number,"usd_eur": number,"user_id": string
+                  }
+                  Update: {
+                    "cached_input_tokens"?: number,"cost_eur"?: number | null,"cost_usd"?: number | null,"error"?: string | null,"id"?: string,"images"?: number,"input_preview"?: string | null,"input_tokens"?: number,"model"?: string,"occurred_at"?: string,"operation"?: string,"operation_id"?: string,"output_summary"?: string | null,"output_tokens"?: number,"price_id"?: string | null,"response_time_ms"?: number | null,"run_id"?: string | null,"seconds"?: number,"service"?: string,"success"?: boolean,"tokens_charged"?: number,"usd_eur"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
                 },"usd_balances": {
                   Row: {
                     "balance": number,"created_at": string,"journal_seq": number,"low_balance_threshold": number | null,"user_id": string
@@ -323,7 +407,10 @@ isOneToOne: false
             [_ in never]: never
           }
           Functions: {
-            "activate_access_code":
+            "abandon_runs":
+{ Args: { "max_runs"?: number }; Returns: number
+                           },
+"activate_access_code":
 { Args: { "actor"?: string,"address"?: string,"code": string,"operation_id": string,"user_id": string }; Returns: {
               "failure": Json,"remaining": number,"replayed": boolean,"tokens_granted": number
             }[]
@@ -331,6 +418,11 @@ isOneToOne: false
 "add_tokens":
 { Args: { "actor"?: string,"amount": number,"description"?: string,"metadata"?: Json,"operation_id": string,"reference"?: string,"type": Database["public"]['Enums']["token_transaction_type"],"user_id": string }; Returns: {
               "added": number,"remaining": number,"replayed": boolean,"transaction_id": string
+            }[]
+                           },
+"attach_provider_run":
+{ Args: { "provider_run_id": string,"run_id": string }; Returns: {
+              "attached": boolean
             }[]
                            },
 "calculate_charge":
@@ -406,6 +498,16 @@ isOneToOne: false
               "status": string
             }[]
                            },
+"finish_run":
+{ Args: { "actor"?: string,"cached_input_tokens"?: number,"error"?: string,"explicit_cost_usd"?: string,"images"?: number,"input_tokens"?: number,"outcome": string,"output_summary"?: string,"output_tokens"?: number,"response_time_ms"?: number,"result"?: Json,"run_id": string,"seconds"?: number,"tokens"?: number }; Returns: {
+              "overdrawn": boolean,"owner_id": string,"reason": string,"remaining": number,"replayed": boolean,"run_status": Database["public"]['Enums']["run_status"],"tokens_used": number
+            }[]
+                           },
+"get_ai_model":
+{ Args: { "slug": string }; Returns: {
+              "active": boolean,"api_key_variable": string,"base_url": string,"inline_seconds": number,"kind": Database["public"]['Enums']["ai_model_kind"],"max_output_tokens": number,"model": string,"provider": string,"provider_model": string,"provider_version": string,"timeout_seconds": number
+            }[]
+                           },
 "get_auto_top_up":
 { Args: { "user_id": string }; Returns: {
               "currency": string,"enabled": boolean,"in_flight": boolean,"monthly_cap_cents": number,"package_id": string,"spent_cents": number,"stopped_at": string,"stopped_reason": string,"threshold": number
@@ -414,6 +516,11 @@ isOneToOne: false
 "get_low_balance_thresholds":
 { Args: { "user_id": string }; Returns: {
               "balance": string,"have": string,"low": boolean,"name": string,"threshold": string,"token_id": string
+            }[]
+                           },
+"get_run":
+{ Args: { "run_id": string,"user_id"?: string }; Returns: {
+              "created_at": string,"expires_at": string,"finished_at": string,"model": string,"owner_id": string,"provider_run_id": string,"reason": string,"remaining": number,"result": Json,"run_status": Database["public"]['Enums']["run_status"],"tokens_used": number
             }[]
                            },
 "get_subscription":
@@ -441,9 +548,24 @@ isOneToOne: false
               "code_hint": string,"created_at": string,"created_by": string,"email": string,"expires_at": string,"id": string,"max_uses": number,"note": string,"on_top": boolean,"revoked_at": string,"tokens_to_grant": number,"uses": number
             }[]
                            },
+"list_ai_models":
+{ Args: Record<PropertyKey, never>; Returns: {
+              "description": string,"fixed_tokens": number,"kind": Database["public"]['Enums']["ai_model_kind"],"max_output_tokens": number,"name": string,"price_mode": Database["public"]['Enums']["price_mode"],"slug": string
+            }[]
+                           },
 "list_api_tokens":
 { Args: { "before_created_at"?: string,"before_id"?: string,"page_size"?: number,"token_id"?: string,"user_id": string }; Returns: {
               "created_at": string,"credits": number,"hub_id": string,"id": string,"key_hint": string,"kind": string,"name": string,"product_id": string,"revoked_at": string,"status": string,"version": number
+            }[]
+                           },
+"list_currency_rates":
+{ Args: { "before_day"?: string,"page_size"?: number }; Returns: {
+              "created_at": string,"day": string,"source": string,"usd_eur": string
+            }[]
+                           },
+"list_model_prices":
+{ Args: { "before_created_at"?: string,"before_id"?: string,"in_model"?: string,"in_service"?: string,"page_size"?: number }; Returns: {
+              "cached_input_usd_per_million": string,"created_at": string,"id": string,"input_usd_per_million": string,"model": string,"output_usd_per_million": string,"service": string,"source": string,"usd_per_call": string,"usd_per_image": string,"usd_per_second": string,"valid_from": string,"valid_to": string
             }[]
                            },
 "list_notices":
@@ -471,6 +593,11 @@ isOneToOne: false
               "amount": number,"balance_after": number,"created_at": string,"description": string,"id": string,"operation_id": string,"reference": string,"remaining_after": number,"seq": number,"type": string
             }[]
                            },
+"list_usage":
+{ Args: { "before_id"?: string,"before_occurred_at"?: string,"first_day"?: string,"in_service"?: string,"last_day"?: string,"page_size"?: number,"user_id": string }; Returns: {
+              "cached_input_tokens": number,"cost_eur": string,"cost_usd": string,"error": string,"id": string,"images": number,"input_preview": string,"input_tokens": number,"model": string,"occurred_at": string,"operation": string,"operation_id": string,"output_summary": string,"output_tokens": number,"price_id": string,"response_time_ms": number,"run_id": string,"seconds": number,"service": string,"success": boolean,"tokens_charged": number,"usd_eur": string
+            }[]
+                           },
 "preview_refill":
 { Args: { "amount": string,"mode": string,"token_id": string,"user_id": string }; Returns: {
               "credits": number,"credits_added": number,"fee": string,"rate": string,"usd_balance": string,"usd_spent": string
@@ -480,6 +607,9 @@ isOneToOne: false
 { Args: { "keep_days"?: number,"max_rows"?: number }; Returns: {
               "deleted": number
             }[]
+                           },
+"prune_runs":
+{ Args: { "max_runs"?: number }; Returns: number
                            },
 "quote_checkout":
 { Args: { "amount"?: string,"currency"?: string,"kind": string,"package_id"?: string,"tier"?: string,"user_id": string }; Returns: {
@@ -541,6 +671,11 @@ isOneToOne: false
               "revoked": boolean
             }[]
                            },
+"rotate_usage_months":
+{ Args: Record<PropertyKey, never>; Returns: {
+              "created": (string)[],"dropped": (string)[]
+            }[]
+                           },
 "save_stripe_customer":
 { Args: { "stripe_customer_id": string,"user_id": string }; Returns: {
               "customer_id": string
@@ -551,14 +686,49 @@ isOneToOne: false
               "saved": boolean
             }[]
                            },
+"set_currency_rate":
+{ Args: { "day"?: string,"source"?: string,"usd_eur"?: string,"usd_per_eur"?: string }; Returns: {
+              "outcome": string,"rate": string,"rate_day": string
+            }[]
+                           },
 "set_low_balance_threshold":
 { Args: { "balance": string,"threshold"?: string,"token_id"?: string,"user_id": string }; Returns: {
               "saved": boolean
             }[]
                            },
+"set_model_price":
+{ Args: { "cached_input_usd_per_million"?: string,"input_usd_per_million"?: string,"model": string,"output_usd_per_million"?: string,"service": string,"source"?: string,"usd_per_call"?: string,"usd_per_image"?: string,"usd_per_second"?: string,"valid_from"?: string }; Returns: {
+              "in_force_from": string,"outcome": string,"price_id": string
+            }[]
+                           },
 "settle_tokens":
 { Args: { "actor"?: string,"amount"?: number,"operation_id": string,"user_id": string }; Returns: {
               "charged": number,"overdrawn": boolean,"remaining": number,"replayed": boolean,"transaction_id": string
+            }[]
+                           },
+"start_model_run":
+{ Args: { "images"?: number,"input_preview"?: string,"input_tokens"?: number,"operation"?: string,"operation_id": string,"output_tokens"?: number,"request": Json,"seconds"?: number,"slug": string,"user_id": string }; Returns: {
+              "expires_at": string,"remaining": number,"replayed": boolean,"run_id": string,"run_status": Database["public"]['Enums']["run_status"],"tokens_reserved": number
+            }[]
+                           },
+"start_run":
+{ Args: { "amount": number,"input_preview"?: string,"model": string,"operation": string,"operation_id": string,"request": Json,"service": string,"ttl_seconds"?: number,"user_id": string }; Returns: {
+              "expires_at": string,"remaining": number,"replayed": boolean,"run_id": string,"run_status": Database["public"]['Enums']["run_status"],"tokens_reserved": number
+            }[]
+                           },
+"summarize_usage":
+{ Args: { "from_day"?: string,"period"?: string,"service"?: string,"to_day"?: string,"user_id": string,"with_days"?: boolean }; Returns: {
+              "average_response_time_ms": number,"by_day": Json,"by_model": Json,"by_operation": Json,"by_service": Json,"cached_input_tokens": number,"failed_calls": number,"first_day": string,"input_tokens": number,"last_day": string,"output_tokens": number,"tokens_charged": number,"total_calls": number,"total_cost_eur": string,"total_cost_usd": string,"total_tokens": number,"unpriced_calls": number
+            }[]
+                           },
+"track_usage":
+{ Args: { "actor"?: string,"cached_input_tokens"?: number,"error"?: string,"explicit_cost_usd"?: string,"images"?: number,"input_preview"?: string,"input_tokens"?: number,"model": string,"occurred_at"?: string,"operation": string,"operation_id": string,"output_summary"?: string,"output_tokens"?: number,"response_time_ms"?: number,"seconds"?: number,"service": string,"success"?: boolean,"tokens"?: number,"user_id": string }; Returns: {
+              "cost_eur": string,"cost_usd": string,"overdrawn": boolean,"price_id": string,"recorded_at": string,"remaining": number,"replayed": boolean,"tokens_charged": number,"unpriced": boolean,"usage_id": string,"usd_eur": string
+            }[]
+                           },
+"track_usage_batch":
+{ Args: { "actor"?: string,"calls": Json }; Returns: {
+              "cost_eur": string,"cost_usd": string,"error": Json,"item": number,"overdrawn": boolean,"price_id": string,"recorded_at": string,"remaining": number,"replayed": boolean,"tokens_charged": number,"unpriced": boolean,"usage_id": string,"usd_eur": string
             }[]
                            },
 "verify_ledger":
@@ -568,7 +738,7 @@ isOneToOne: false
                            }
           }
           Enums: {
-            "api_token_kind": "product"|"master","api_token_status": "active"|"revoked","api_token_transaction_type": "refill"|"consume"|"adjustment","notice_type": "balance.low"|"auto_top_up.stopped","purchase_kind": "package"|"tokens"|"subscription"|"top_up"|"usd_deposit","refill_mode": "usd"|"credits","token_account": "purchased"|"earned"|"admin_bonus"|"approved_requests"|"used","token_hold_status": "active"|"settled"|"released"|"expired","token_request_status": "pending"|"approved"|"rejected","token_transaction_type": "purchase"|"access_code"|"subscription"|"bonus"|"referral"|"request"|"add"|"charge"|"refund"|"clawback"|"adjustment"|"expire","usd_transaction_type": "deposit"|"refill"|"clawback"|"adjustment"
+            "ai_model_kind": "text"|"image"|"video"|"embedding","api_token_kind": "product"|"master","api_token_status": "active"|"revoked","api_token_transaction_type": "refill"|"consume"|"adjustment","notice_type": "balance.low"|"auto_top_up.stopped","price_mode": "fixed"|"metered","purchase_kind": "package"|"tokens"|"subscription"|"top_up"|"usd_deposit","refill_mode": "usd"|"credits","run_status": "running"|"succeeded"|"failed"|"canceled"|"abandoned","token_account": "purchased"|"earned"|"admin_bonus"|"approved_requests"|"used","token_hold_status": "active"|"settled"|"released"|"expired","token_request_status": "pending"|"approved"|"rejected","token_transaction_type": "purchase"|"access_code"|"subscription"|"bonus"|"referral"|"request"|"add"|"charge"|"refund"|"clawback"|"adjustment"|"expire","usd_transaction_type": "deposit"|"refill"|"clawback"|"adjustment"
           }
           CompositeTypes: {
             [_ in never]: never
@@ -684,7 +854,7 @@ export type CompositeTypes<
 export const Constants = {
   "public": {
           Enums: {
-            "api_token_kind": ["product", "master"],"api_token_status": ["active", "revoked"],"api_token_transaction_type": ["refill", "consume", "adjustment"],"notice_type": ["balance.low", "auto_top_up.stopped"],"purchase_kind": ["package", "tokens", "subscription", "top_up", "usd_deposit"],"refill_mode": ["usd", "credits"],"token_account": ["purchased", "earned", "admin_bonus", "approved_requests", "used"],"token_hold_status": ["active", "settled", "released", "expired"],"token_request_status": ["pending", "approved", "rejected"],"token_transaction_type": ["purchase", "access_code", "subscription", "bonus", "referral", "request", "add", "charge", "refund", "clawback", "adjustment", "expire"],"usd_transaction_type": ["deposit", "refill", "clawback", "adjustment"]
+            "ai_model_kind": ["text", "image", "video", "embedding"],"api_token_kind": ["product", "master"],"api_token_status": ["active", "revoked"],"api_token_transaction_type": ["refill", "consume", "adjustment"],"notice_type": ["balance.low", "auto_top_up.stopped"],"price_mode": ["fixed", "metered"],"purchase_kind": ["package", "tokens", "subscription", "top_up", "usd_deposit"],"refill_mode": ["usd", "credits"],"run_status": ["running", "succeeded", "failed", "canceled", "abandoned"],"token_account": ["purchased", "earned", "admin_bonus", "approved_requests", "used"],"token_hold_status": ["active", "settled", "released", "expired"],"token_request_status": ["pending", "approved", "rejected"],"token_transaction_type": ["purchase", "access_code", "subscription", "bonus", "referral", "request", "add", "charge", "refund", "clawback", "adjustment", "expire"],"usd_transaction_type": ["deposit", "refill", "clawback", "adjustment"]
           }
         }
 } as const

@@ -72,6 +72,10 @@ export const errorCodes = {
     status: 404,
     meaning: "The user has no hold with this operation_id.",
   },
+  model_not_found: {
+    status: 404,
+    meaning: "There is no such model on offer.",
+  },
   not_found: {
     status: 404,
     meaning: "There is no such route.",
@@ -91,6 +95,10 @@ export const errorCodes = {
   product_not_found: {
     status: 404,
     meaning: "There is no such product on offer.",
+  },
+  run_not_found: {
+    status: 404,
+    meaning: "There is no such run, it is not kept any more, or it is somebody else's.",
   },
   stripe_event_not_found: {
     status: 404,
@@ -124,9 +132,17 @@ export const errorCodes = {
     status: 409,
     meaning: "The hold has ended in another way: it is settled or released.",
   },
+  model_unavailable: {
+    status: 409,
+    meaning: "The model cannot be run at the moment: it has no price.",
+  },
   operation_id_reused: {
     status: 409,
     meaning: "This operation_id was used before with other arguments.",
+  },
+  operation_in_progress: {
+    status: 409,
+    meaning: "The operation of this operation_id is still under way.",
   },
   payment_method_required: {
     status: 409,

@@ -12,22 +12,29 @@ set search_path = ''
 as $$
 declare
   v_job text;
+  v_schedule text;
   v_route text;
 begin
   if exists (select 1 from pg_catalog.pg_extension e where e.extname = 'pg_cron') then
-    execute $job$
-      select cron.schedule('scrip-expire-token-holds', '* * * * *', 'select public.expire_token_holds()')
-    $job$;
-    return next 'scrip-expire-token-holds';
-    execute $job$
-      select cron.schedule('scrip-prune-outbox', '17 3 * * *', 'select public.prune_outbox()')
-    $job$;
-    return next 'scrip-prune-outbox';
+    for v_job, v_schedule, v_route in
+      values
+        ('scrip-expire-token-holds', '* * * * *', 'public.expire_token_holds()'),
+        ('scrip-abandon-runs', '* * * * *', 'public.abandon_runs()'),
+        ('scrip-prune-outbox', '17 3 * * *', 'public.prune_outbox()'),
+        ('scrip-prune-runs', '27 3 * * *', 'public.prune_runs()'),
+        ('scrip-rotate-usage-months', '37 3 * * *', 'public.rotate_usage_months()')
+    loop
+      execute 'select cron.schedule($1, $2, $3)' using v_job, v_schedule, 'select ' || v_route;
+      return next v_job;
+    end loop;
     if exists (select 1 from pg_catalog.pg_extension e where e.extname = 'pg_net') then
-      for v_job, v_route in
-        values ('scrip-auto-top-up', 'auto-top-up/run'), ('scrip-hub-sync', 'hub-sync')
+      for v_job, v_schedule, v_route in
+        values
+          ('scrip-auto-top-up', '* * * * *', 'auto-top-up/run'),
+          ('scrip-hub-sync', '* * * * *', 'hub-sync'),
+          ('scrip-fx-sync', '7 * * * *', 'fx-sync')
       loop
-        execute $job$select cron.schedule($1, '* * * * *', $2)$job$ using v_job, format($call$
+        execute 'select cron.schedule($1, $2, $3)' using v_job, v_schedule, format($call$
           select net.http_post(
             url := url.decrypted_secret || '/functions/v1/%s',
             headers := jsonb_build_object('apikey', key.decrypted_secret),

@@ -12,6 +12,7 @@ create table public.subscribers (
   earned_tokens bigint not null default 0,
   admin_bonus_tokens bigint not null default 0,
   created_at timestamptz not null default now(),
+  usage_previews boolean not null default true,
   constraint subscribers_pkey primary key (id),
   constraint subscribers_user_id_key unique (user_id),
   constraint subscribers_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
@@ -40,6 +41,7 @@ comment on column public.subscribers.entitlement_granted_at is 'When base_tokens
 comment on column public.subscribers.earned_tokens is 'Referral rewards.';
 comment on column public.subscribers.admin_bonus_tokens is 'Extra grants by an admin.';
 comment on column public.subscribers.created_at is 'When the person joined.';
+comment on column public.subscribers.usage_previews is 'Whether the beginnings of the person''s inputs and outputs are kept with calls; the user may change it.';
 
 alter table public.subscribers enable row level security;
 
@@ -54,7 +56,7 @@ with check ((select auth.uid()) = user_id);
 
 revoke all on table public.subscribers from public, anon, authenticated, service_role;
 grant select on table public.subscribers to authenticated, service_role;
-grant update (display_name, locale) on table public.subscribers to authenticated;
+grant update (display_name, locale, usage_previews) on table public.subscribers to authenticated;
 
 create trigger subscribers_journal
 after insert or update or delete on public.subscribers

@@ -1,7 +1,7 @@
 -- Proves that the journal and the balance columns agree, for every user: seq without gaps, each balance_after the one
 -- before plus the amount, each column the sum of its rows, the head on user_tokens the last row, holds adding up and
 -- due in time, no charge refunded beyond its amount; the same for US dollars and for the credits of API tokens; every
--- purchase granted and every refill done as it says.
+-- purchase granted and every refill done as it says; the sums of usage, and the charges of runs and calls.
 -- It reads everything: for tests, benchmarks and an operator's nightly check.
 --
 -- Called by  tests, benchmarks, operators
@@ -111,6 +111,8 @@ as $$
   select v.user_id, v.problem, v.expected, v.actual from private.verify_purchases() v
   union all
   select v.user_id, v.problem, v.expected, v.actual from private.verify_api_tokens() v
+  union all
+  select v.user_id, v.problem, v.expected, v.actual from private.verify_usage() v
 $$;
 
 comment on function public.verify_ledger is 'A row for each disagreement between the journal and the balances; none when all is well.';

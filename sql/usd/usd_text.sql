@@ -6,11 +6,13 @@
 
 create or replace function private.usd_text(usd numeric)
 returns text
-language sql
+language plpgsql -- an SQL function would be planned at every call
 immutable
 set search_path = ''
 as $$
-  select round(usd, greatest(min_scale(usd), 2))::text
+begin
+  return round(usd, greatest(min_scale(usd), 2))::text;
+end;
 $$;
 
 comment on function private.usd_text is 'US dollars as text: exact, with two decimals or as many as it takes.';

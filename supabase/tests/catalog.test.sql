@@ -3,7 +3,10 @@
 
 begin;
 
-select plan(18);
+select plan(19);
+
+-- Partitions are made when they are needed: what holds for tables holds for this one.
+select isnt(private.create_usage_month('2026-01-01'), null, '(a partition is made)');
 
 create temporary view our_tables as
 select c.oid, format('%I.%I', n.nspname, c.relname) as name, n.nspname as schema, c.relname, c.relrowsecurity
@@ -193,7 +196,8 @@ select is_empty(
       ('authenticated', 'public.token_requests', 'insert', 'amount'),
       ('authenticated', 'public.token_requests', 'insert', 'reason'),
       ('authenticated', 'public.subscribers', 'update', 'display_name'),
-      ('authenticated', 'public.subscribers', 'update', 'locale')
+      ('authenticated', 'public.subscribers', 'update', 'locale'),
+      ('authenticated', 'public.subscribers', 'update', 'usage_previews')
   $$,
   'clients write nothing but the listed columns'
 );
@@ -206,10 +210,12 @@ select is_empty(
       and table_name in (
         'public.user_tokens', 'public.token_transactions', 'public.token_holds', 'public.usd_balances',
         'public.usd_transactions', 'public.purchases', 'public.subscriptions', 'public.api_tokens',
-        'public.api_token_transactions', 'public.refill_transactions', 'public.products', 'public.notices'
+        'public.api_token_transactions', 'public.refill_transactions', 'public.products', 'public.notices',
+        'public.ai_models', 'public.model_prices', 'public.currency_rates', 'public.runs', 'public.usage_events',
+        'public.usage_daily'
       )
   $$,
-  'service_role changes balances, journals, holds, purchases and API tokens through operations only'
+  'service_role changes balances, journals, holds, purchases, API tokens, prices, runs and usage through operations only'
 );
 
 -- Comments, which admins read in the dashboard

@@ -55,7 +55,7 @@ select results_eq(
       'invalid_request', 'unauthorized', 'insufficient_tokens', 'forbidden', 'operation_id_reused', 'code_already_used',
       'code_expired', 'rate_limited', 'invalid_signature', 'livemode_mismatch', 'already_subscribed',
       'payment_method_required', 'provider_failed', 'refill_too_small', 'insufficient_usd', 'insufficient_credits',
-      'api_token_revoked', 'product_unavailable', 'too_many_api_tokens'
+      'api_token_revoked', 'product_unavailable', 'too_many_api_tokens', 'operation_in_progress', 'model_unavailable'
     ) or code like '%\_not\_found'
     order by http_status, code
   $$,
@@ -64,9 +64,10 @@ select results_eq(
       ('invalid_request', 400), ('invalid_signature', 400), ('livemode_mismatch', 400), ('refill_too_small', 400),
       ('unauthorized', 401), ('forbidden', 403), ('insufficient_credits', 403), ('insufficient_tokens', 403),
       ('insufficient_usd', 403), ('api_token_not_found', 404), ('charge_not_found', 404), ('code_not_found', 404),
-      ('delivery_not_found', 404), ('hold_not_found', 404), ('notice_not_found', 404), ('package_not_found', 404),
-      ('plan_not_found', 404), ('product_not_found', 404), ('stripe_event_not_found', 404), ('user_not_found', 404),
-      ('already_subscribed', 409), ('api_token_revoked', 409), ('code_already_used', 409), ('operation_id_reused', 409),
+      ('delivery_not_found', 404), ('hold_not_found', 404), ('model_not_found', 404), ('notice_not_found', 404),
+      ('package_not_found', 404), ('plan_not_found', 404), ('product_not_found', 404), ('run_not_found', 404),
+      ('stripe_event_not_found', 404), ('user_not_found', 404), ('already_subscribed', 409), ('api_token_revoked', 409),
+      ('code_already_used', 409), ('model_unavailable', 409), ('operation_id_reused', 409), ('operation_in_progress', 409),
       ('payment_method_required', 409), ('product_unavailable', 409), ('too_many_api_tokens', 409),
       ('code_expired', 410), ('rate_limited', 429), ('provider_failed', 502)
   $$,

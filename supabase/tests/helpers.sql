@@ -97,7 +97,13 @@ as $$
     (select jsonb_agg(e order by e.user_id, e.token_id, e.version) from public.api_token_transactions e),
     (select jsonb_agg(f order by f.user_id, f.id) from public.refill_transactions f),
     (select jsonb_agg(x order by x.seq) from private.outbox x),
-    (select jsonb_agg(i order by i.user_id, i.id) from public.notices i)
+    (select jsonb_agg(i order by i.user_id, i.id) from public.notices i),
+    (select jsonb_agg(m order by m.id) from public.model_prices m),
+    (select jsonb_agg(w order by w.day) from public.currency_rates w),
+    (select jsonb_agg(j order by j.user_id, j.id) from public.runs j),
+    (select jsonb_agg(g order by g.user_id, g.occurred_at, g.id) from public.usage_events g),
+    (select jsonb_agg(z order by z.user_id, z.day, z.service, z.model, z.operation) from public.usage_daily z),
+    (select jsonb_agg(q order by q.user_id, q.operation_id) from private.usage_operations q)
   ))
 $$;
 
@@ -746,4 +752,59 @@ as $$
   select coalesce(string_agg(format('%s %s', n.type, n.data), '; ' order by n.created_at, n.id), 'none')
   from public.notices n
   where n.user_id = pg_temp.id(notices.name)
+$$;
+
+-- Models and usage
+
+-- Sets columns of the one row of settings.
+create function pg_temp.settings(changes jsonb)
+returns void
+language plpgsql
+as $$
+begin
+  insert into public.settings default values on conflict do nothing;
+  execute (
+    select format('update public.settings set %s', string_agg(format('%I = %L', c.key, c.value), ', '))
+    from jsonb_each_text(changes) c
+  );
+end;
+$$;
+
+-- A model of the demo provider for a token a call; the last argument replaces columns.
+create function pg_temp.new_model(slug text, changes jsonb default '{}')
+returns void
+language sql
+as $$
+  insert into public.ai_models
+  select (jsonb_populate_record(
+    null::public.ai_models,
+    jsonb_build_object(
+      'slug', slug, 'name', slug, 'kind', 'text', 'provider', 'demo', 'provider_model', slug, 'price_mode', 'fixed',
+      'fixed_tokens', 1, 'markup', 1, 'max_output_tokens', 4096, 'timeout_seconds', 60, 'active', true,
+      'created_at', now()
+    ) || changes
+  )).*
+$$;
+
+-- Midnight, in UTC, of the first day of a month: of this one, or of so many before.
+create function pg_temp.month(ago integer)
+returns timestamptz
+language sql
+as $$select (date_trunc('month', now() at time zone 'UTC') - make_interval(months => ago)) at time zone 'UTC'$$;
+
+-- Records a call of openai's, for chat.
+create function pg_temp.track(
+  name text,
+  operation_id text,
+  model text,
+  arguments text default null,
+  answer text default 'cost_usd, cost_eur, unpriced, tokens_charged, remaining, overdrawn, replayed'
+)
+returns text
+language sql
+as $$
+  select pg_temp.answer(format(
+    'select %s from track_usage(%L, %L, ''openai'', ''chat'', %L%s)', track.answer, pg_temp.id(name), operation_id, model,
+    ', ' || arguments
+  ))
 $$;

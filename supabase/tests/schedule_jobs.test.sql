@@ -3,27 +3,32 @@
 
 begin;
 
-select plan(7);
+select plan(9);
 
 select is_empty('select private.schedule_jobs()', 'schedule_jobs schedules nothing without pg_cron');
-select matches(
-  pg_get_functiondef('private.schedule_jobs'::regproc),
-  'select public\.expire_token_holds\(\)',
-  'with pg_cron it schedules the sweep of expired holds'
+
+create temporary view jobs as
+select m[1] as name, m[2] as schedule, m[3] as work
+from regexp_matches(
+  pg_get_functiondef('private.schedule_jobs'::regproc), '\(''(scrip-[a-z-]+)'', ''([^'']+)'', ''([^'']+)''\)', 'g'
+) m;
+
+select results_eq(
+  'select work, schedule from jobs where work like ''public.%'' order by work',
+  $$
+    values
+      ('public.abandon_runs()', '* * * * *'),
+      ('public.expire_token_holds()', '* * * * *'),
+      ('public.prune_outbox()', '17 3 * * *'),
+      ('public.prune_runs()', '27 3 * * *'),
+      ('public.rotate_usage_months()', '37 3 * * *')
+  $$,
+  'with pg_cron it schedules the sweeps and what drops old rows'
 );
-select lives_ok('select public.expire_token_holds()', 'which runs as it is scheduled');
-select matches(
-  pg_get_functiondef('private.schedule_jobs'::regproc),
-  'select public\.prune_outbox\(\)',
-  'and the pruning of the outbox'
-);
-select lives_ok('select public.prune_outbox()', 'which runs as it is scheduled');
-select is(
-  (
-    select array_agg(m[1] order by m[1])
-    from regexp_matches(pg_get_functiondef('private.schedule_jobs'::regproc), '\(''scrip-[a-z-]+'', ''([a-z/-]+)''\)', 'g') m
-  ),
-  array['auto-top-up/run', 'hub-sync'],
+select lives_ok('select ' || work, work || ' runs as it is scheduled') from jobs where work like 'public.%';
+select results_eq(
+  'select work, schedule from jobs where work not like ''public.%'' order by work',
+  $$values ('auto-top-up/run', '* * * * *'), ('fx-sync', '7 * * * *'), ('hub-sync', '* * * * *')$$,
   'with pg_net it calls the functions that have something to do'
 );
 select is(
