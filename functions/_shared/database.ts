@@ -67,6 +67,7 @@ export function connect({ url, poolSize, prepare }: DatabaseOptions) {
       // Exact: nothing that Scrip counts exceeds 9e15.
       bigint: { to: 20, from: [20], serialize: String, parse: Number },
       timestamp: { to: 1184, from: [1184], serialize: String, parse: isoTimestamp },
+      day: { to: 1082, from: [1082], serialize: String, parse: String },
     },
   });
   const rpc: Rpc = async <N extends FunctionName>(name: N, args: Arguments<N>) => {

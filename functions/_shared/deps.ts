@@ -4,7 +4,9 @@ import { z } from "zod";
 import { type AuthOptions, createVerify, type Verify } from "./auth.ts";
 import { connect, oneRow, type Rpc, type RpcOne } from "./database.ts";
 import { type Destination, hubDestination, webhookDestination } from "./destinations.ts";
+import { ecbRates, type RateSource } from "./ecb.ts";
 import { type LogEntry, traceOf } from "./http.ts";
+import { type Providers, providersOf } from "./providers/providers.ts";
 import { type StripeAccess, stripeAccess } from "./stripe.ts";
 
 /** What routes need. */
@@ -13,10 +15,14 @@ export interface Deps {
   rpc: Rpc;
   rpcOne: RpcOne;
   stripe: StripeAccess;
+  /** Who runs models. */
+  providers: Providers;
   /** The HUB, if there is one. */
   hub: Destination | undefined;
   /** The operator's webhook for notices, if there is one. */
   noticeWebhook: Destination | undefined;
+  /** The European Central Bank's rates. */
+  ecb: RateSource;
   /** Lets work go on after the answer; nobody waits for it, and it may be cut short. */
   background: (work: Promise<unknown>) => void;
   log: (entry: LogEntry) => void;
@@ -29,6 +35,7 @@ declare global {
 
 let shared: Deps | undefined;
 let sharedStripe: StripeAccess | undefined;
+let sharedProviders: Providers | undefined;
 
 /** The dependencies of this process; functions that live in one share its connections. */
 export const dependencies = (): Deps => shared ??= fromEnvironment();
@@ -47,11 +54,17 @@ function fromEnvironment(): Deps {
     get stripe() {
       return sharedStripe ??= stripeAccess(Deno.env);
     },
+    get providers() {
+      return sharedProviders ??= providersOf(Deno.env);
+    },
     get hub() {
       return hubDestination(Deno.env);
     },
     get noticeWebhook() {
       return webhookDestination(Deno.env);
+    },
+    get ecb() {
+      return ecbRates(Deno.env);
     },
     background: createBackground(log),
     log,

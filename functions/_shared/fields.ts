@@ -29,6 +29,19 @@ export const digits = (number: z.ZodType<number, number>) =>
 /** A UUID of any version, since users may come from anywhere. */
 export const Id = z.guid(must("a UUID")).toLowerCase();
 
+/** A day of the calendar, in UTC. */
+export const Day = z.iso.date(must("a day such as 2026-01-31"))
+  .refine((day) => day >= "0001", must("a day such as 2026-01-31"));
+
+/** A moment, in the form that Postgres reads whatever the offset was. */
+export const Time = z.iso.datetime({ offset: true, ...must("a time such as 2026-01-31T12:00:00Z") })
+  .transform((time) => new Date(time))
+  .refine(
+    (time) => time.getUTCFullYear() >= 1 && time.getUTCFullYear() <= 9999,
+    "must be in a year from 1 to 9999",
+  )
+  .transform((time) => time.toISOString());
+
 // What Postgres cannot store: NUL, and halves of surrogate pairs.
 const isStorable = (text: string) => text.isWellFormed() && !text.includes("\0");
 

@@ -89,7 +89,8 @@ export function createHandler(name: string, routes: Routes, deps: Deps) {
       error = traceOf(failure);
       return toResponse(failure, requestId);
     });
-    const headers = { ...CORS, "x-request-id": requestId, "cache-control": "no-store" };
+    const cacheControl = response.headers.get("cache-control") ?? "no-store";
+    const headers = { ...CORS, "x-request-id": requestId, "cache-control": cacheControl };
     for (const [header, value] of Object.entries(headers)) response.headers.set(header, value);
 
     const caller = callerOf(request);
@@ -158,6 +159,40 @@ export function traceOf(failure: unknown): string {
 
 /** A JSON answer. */
 export const json = (body: unknown): Response => Response.json(body);
+
+/** An event of an answer that is streamed: its name, and its data as JSON. */
+export type StreamEvent = readonly [name: string, data: unknown];
+
+/**
+ * Answers with server-sent events, each made when the caller is ready for it. The request's line of the log is written at
+ * the first of them: {@link alertOperator} tells of what fails later.
+ *
+ * @param next gives the next event; undefined is the end.
+ * @param leave is called when the caller is gone.
+ */
+export function eventStream(
+  next: () => Promise<StreamEvent | undefined>,
+  leave: () => Promise<void>,
+): Response {
+  const encoder = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      const event = await next();
+      if (event === undefined) return controller.close();
+      const [name, data] = event;
+      controller.enqueue(encoder.encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`));
+    },
+    cancel: leave,
+  }, { highWaterMark: 0 });
+  return new Response(body, {
+    headers: {
+      "content-type": "text/event-stream; charset=utf-8",
+      // No proxy may compress it, hence hold it back.
+      "cache-control": "no-store, no-transform",
+      "x-accel-buffering": "no",
+    },
+  });
+}
 
 /** A page of a list, of rows that are one more than `limit` when there is a next page. */
 export function page<T>(rows: T[], limit: number, cursorOf: (last: T) => string): Response {

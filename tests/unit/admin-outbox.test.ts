@@ -3,7 +3,7 @@
  *
  * Method: the real routes with a database that only notes its calls.
  */
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { routes } from "../../functions/admin/routes.ts";
 import { asAdmin, asSecret, asUser, errorOf, sender } from "./fakes.ts";
 

@@ -4,7 +4,7 @@
  *
  * Method: one token a way of being wrong, each differing from a good one in that way alone.
  */
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { type CryptoKey, errors, exportJWK, exportSPKI, generateKeyPair, SignJWT } from "jose";
 import { createVerify, type Who } from "../../functions/_shared/auth.ts";
 import { ScripError } from "../../functions/_shared/errors.ts";

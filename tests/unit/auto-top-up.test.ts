@@ -4,7 +4,7 @@
  *
  * Method: the real routes and the real library, with a server in Stripe's place that declines, stalls and repeats itself.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { scripError } from "../../functions/_shared/errors.ts";
 import { routes } from "../../functions/auto-top-up/routes.ts";
 import { startStripe, type StripeAnswer, stripeError } from "./fake-stripe.ts";

@@ -4,7 +4,12 @@
  *
  * Method: the real routes and the real library, with a server in Stripe's place that shows what was asked of it.
  */
-import { deepEqual, equal, match, notEqual } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { scripError } from "../../functions/_shared/errors.ts";
 import { stripeAccess } from "../../functions/_shared/stripe.ts";
 import { routes } from "../../functions/create-checkout/routes.ts";

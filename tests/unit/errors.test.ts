@@ -4,7 +4,7 @@
  *
  * Method: errors as Postgres and the driver make them, and the page compared line by line.
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import postgres from "postgres";
 import { failureToError, translate } from "../../functions/_shared/database.ts";
 import { errorCodes } from "../../functions/_shared/error-codes.ts";

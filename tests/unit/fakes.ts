@@ -4,6 +4,8 @@ import { createVerify } from "../../functions/_shared/auth.ts";
 import { oneRow, type Rpc } from "../../functions/_shared/database.ts";
 import { authOptions, createBackground, type Deps } from "../../functions/_shared/deps.ts";
 import { createHandler, type LogEntry, type Routes } from "../../functions/_shared/http.ts";
+import type { Provider } from "../../functions/_shared/providers/provider.ts";
+import { type Providers, providersOf } from "../../functions/_shared/providers/providers.ts";
 import { type StripeAccess, stripeAccess } from "../../functions/_shared/stripe.ts";
 
 export const URL_OF_PROJECT = "https://project.supabase.test";
@@ -70,11 +72,15 @@ export function fakeDeps(
     rpc,
     rpcOne: oneRow(rpc),
     stripe,
+    providers: destinations.providers ?? providersOf(new Map()),
     get hub() {
       return destinations.hub;
     },
     get noticeWebhook() {
       return destinations.noticeWebhook;
+    },
+    get ecb() {
+      return destinations.ecb ?? { latest: () => Promise.reject(new Error("There is no bank")) };
     },
     background: createBackground((entry) => log.push(entry)),
     log: (entry) => log.push(entry),
@@ -82,8 +88,11 @@ export function fakeDeps(
   return { deps, calls, log };
 }
 
-/** Where the outbox delivers to; without these, nowhere. */
-export type Destinations = Partial<Pick<Deps, "hub" | "noticeWebhook">>;
+/**
+ * Where the outbox delivers to, and the bank that is asked for rates; without these, nowhere. Who runs models; without
+ * these, those of an empty environment.
+ */
+export type Destinations = Partial<Pick<Deps, "hub" | "noticeWebhook" | "ecb" | "providers">>;
 
 /** What {@link sender} sends, and what the database and Stripe say. */
 export interface Sent extends Destinations {
@@ -92,22 +101,99 @@ export interface Sent extends Destinations {
   body?: unknown;
   answer?: Answer;
   stripe?: StripeAccess;
+  /** Aborts when the caller is gone. */
+  signal?: AbortSignal;
 }
 
 /** Sends requests to a function's real routes. */
 export function sender(name: string, routes: Routes) {
   return async (method: string, path: string, sent: Sent = {}) => {
-    const { headers, body, answer, stripe, ...destinations } = sent;
+    const { headers, body, answer, stripe, signal, ...destinations } = sent;
     const { deps, calls, log } = fakeDeps(answer, stripe, destinations);
     const request = new Request(`http://localhost/${name}${path}`, {
       method,
       ...(headers ? { headers } : {}),
+      ...(signal ? { signal } : {}),
       ...(body === undefined ? {} : {
         body: typeof body === "string" ? body : JSON.stringify(body),
       }),
     });
     return { response: await createHandler(name, routes, deps)(request), calls, log };
   };
+}
+
+export const RUN = "3b9d2c1e-8f47-4a6b-9c10-2d5e7f8a9b01";
+
+/** A model of the catalogue. */
+export const MODEL = {
+  model: "m",
+  kind: "text",
+  provider: "fake",
+  provider_model: "m-1",
+  provider_version: null,
+  base_url: null,
+  api_key_variable: null,
+  max_output_tokens: 100,
+  timeout_seconds: 60,
+  inline_seconds: 30,
+  active: true,
+};
+
+/** Providers of which each is this one. */
+export function fakeProviders(
+  provider: Partial<Provider>,
+  readWebhook: Providers["readWebhook"] = () => Promise.reject(new Error("There is no webhook")),
+): Providers {
+  const prepared = { atMost: { input_tokens: 1, output_tokens: 2 }, preview: "a preview" };
+  const whole: Provider = {
+    missingKey: () => undefined,
+    prepare: () => prepared,
+    run: () => Promise.reject(new Error("It cannot run")),
+    ...provider,
+  };
+  return { get: () => Promise.resolve(whole), readWebhook };
+}
+
+/** A database with one run, which ends once; `first` answers before it does, or doesn't. */
+export function fakeRuns(first: (call: Call) => unknown[] | undefined = () => undefined) {
+  const run = {
+    owner_id: USER,
+    model: "m",
+    run_status: "running",
+    provider_run_id: null,
+    result: null,
+    reason: null,
+    tokens_used: 0,
+    remaining: 90,
+    created_at: "2026-11-21T10:00:00.000000+00:00",
+    expires_at: "2026-11-21T10:06:00.000000+00:00",
+    finished_at: null,
+  };
+  const finish = (args: Call["args"]) => {
+    const replayed = run.run_status !== "running";
+    const { outcome, result = null, error = null } = Object(args);
+    if (!replayed) {
+      const tokens_used = outcome === "succeeded" ? 4 : 0;
+      Object.assign(run, { run_status: outcome, result, reason: error, tokens_used });
+      Object.assign(run, { remaining: 100 - tokens_used, finished_at: run.created_at });
+    }
+    return { ...run, overdrawn: false, replayed };
+  };
+  const start = { run_id: RUN, run_status: "running", tokens_reserved: 10, remaining: 90 };
+  const answers: Record<string, (args: Call["args"]) => unknown> = {
+    get_ai_model: () => MODEL,
+    start_model_run: () => ({ ...start, replayed: run.run_status !== "running" }),
+    start_run: () => ({ ...start, replayed: run.run_status !== "running" }),
+    attach_provider_run: (args) => {
+      const attached = run.run_status === "running";
+      if (attached) Object.assign(run, { provider_run_id: Object(args).provider_run_id });
+      return { attached };
+    },
+    finish_run: finish,
+    get_run: () => run,
+  };
+  const answer: Answer = (call) => first(call) ?? [answers[call.name]?.(call.args)];
+  return { run, answer };
 }
 
 /** What an error answers. */

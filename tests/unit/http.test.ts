@@ -4,7 +4,7 @@
  *
  * Method: the functions' real routes with a database that only notes its calls.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { routes as admin } from "../../functions/admin/routes.ts";
 import { createHandler } from "../../functions/_shared/http.ts";
 import { routes as credits } from "../../functions/credits/routes.ts";

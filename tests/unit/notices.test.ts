@@ -4,7 +4,7 @@
  *
  * Method: the real routes with a database that only notes its calls.
  */
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { routes } from "../../functions/notices/routes.ts";
 import { asSecret, asUser, errorOf, sender, USER } from "./fakes.ts";
 

@@ -4,7 +4,14 @@
  *
  * Method: the real worker and real HTTP servers on this machine, with a database that only notes its calls.
  */
-import { deepEqual, doesNotMatch, equal, match, ok, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  doesNotMatch,
+  match,
+  ok,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import { Webhook } from "standardwebhooks";
 import { createBackground } from "../../functions/_shared/deps.ts";
 import { hubDestination, webhookDestination } from "../../functions/_shared/destinations.ts";

@@ -4,7 +4,7 @@
  *
  * Method: the real routes with a database that only notes its calls.
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { scripError } from "../../functions/_shared/errors.ts";
 import { createHandler } from "../../functions/_shared/http.ts";
 import { routes as credits } from "../../functions/credits/routes.ts";

@@ -4,7 +4,14 @@
  * Method: the real client calls it over HTTP; a webhook of the test's own checks each event's signature with the real
  * library. Shapes need no test: they are typed by the library's types.
  */
-import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import Stripe from "stripe";
 import { openStandIn, type StandIn } from "../../scripts/stack/stripe/stand-in.ts";
 

@@ -4,7 +4,7 @@
  *
  * Method: events signed by Stripe's own library, one way of being wrong at a time.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import Stripe from "stripe";
 import { scripError } from "../../functions/_shared/errors.ts";
 import { stripeAccess } from "../../functions/_shared/stripe.ts";

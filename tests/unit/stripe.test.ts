@@ -4,7 +4,14 @@
  *
  * Method: the real library against a server in its place, one answer a kind of error.
  */
-import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import { ScripError } from "../../functions/_shared/errors.ts";
 import { stripeAccess, stripeKey } from "../../functions/_shared/stripe.ts";
 import { startStripe, STRIPE_KEY, stripeError } from "./fake-stripe.ts";

@@ -4,7 +4,7 @@
  *
  * Method: the real routes and the real library, with a server in Stripe's place that shows what was asked of it.
  */
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { routes } from "../../functions/subscription/routes.ts";
 import { ORIGIN, startStripe, type StripeAnswer, stripeError } from "./fake-stripe.ts";
 import {

@@ -1,0 +1,167 @@
+/** The inputs that providers share, and how many tokens text is. */
+import { z } from "zod";
+import { must, whole } from "../fields.ts";
+import { parse } from "../http.ts";
+import type { Input, Model } from "./provider.ts";
+
+/**
+ * Checks an input.
+ *
+ * @throws {ScripError} `invalid_request`, naming each field of `input` that is wrong.
+ */
+export const parseInput = <T>(schema: z.ZodType<T>, input: Input): T =>
+  parse(z.object({ input: schema }), { input }).input;
+
+/** Tokens of an image in a message at most: 8 tiles of the model that makes most of a tile. */
+export const IMAGE_TOKENS = 50_000;
+const LOW_DETAIL_TOKENS = 3_000;
+/** Tokens of an image where nobody has counted. */
+const ESTIMATED_IMAGE_TOKENS = 1_000;
+// What templates of chats put around them.
+const MESSAGE_TOKENS = 16;
+const CALL_TOKENS = 64;
+
+const Content = z.string(must("text")).min(1, "must not be empty");
+
+// The provider fetches them; what it can reach in clear is not the user's business.
+const ImageUrl = z.string().regex(
+  /^(?:https:\/\/[^\s/]|data:image\/[\w.+-]+;base64,[A-Za-z\d+/]+=*$)/,
+  "must be a URL with https, or a data URL of an image in base64",
+);
+
+const Part = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("text"), text: Content }),
+  z.strictObject({
+    type: z.literal("image_url"),
+    image_url: z.strictObject({
+      url: ImageUrl,
+      detail: z.enum(["auto", "low", "high"]).exactOptional(),
+    }),
+  }),
+], must("of type text or image_url"));
+
+const Message = z.discriminatedUnion("role", [
+  z.strictObject({ role: z.literal("system"), content: Content }),
+  z.strictObject({
+    role: z.literal("user"),
+    content: z.union([Content, z.array(Part).min(1)], must("text or an array of parts")),
+  }),
+  z.strictObject({ role: z.literal("assistant"), content: Content }),
+], must("a message of the role system, user or assistant"));
+
+/** A message of a chat. */
+export type Message = z.output<typeof Message>;
+
+const ResponseFormat = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("text") }),
+  z.strictObject({ type: z.literal("json_object") }),
+  z.strictObject({
+    type: z.literal("json_schema"),
+    json_schema: z.strictObject({
+      name: z.string().regex(/^[\w-]{1,64}$/, "must be of 1 to 64 letters, digits, _ and -"),
+      description: z.string().exactOptional(),
+      schema: z.record(z.string(), z.json()),
+      strict: z.boolean().exactOptional(),
+    }),
+  }),
+], must("of type text, json_object or json_schema"));
+
+const within = (min: number, max: number) =>
+  z.number().min(min, `must be from ${min} to ${max}`).max(max, `must be from ${min} to ${max}`);
+
+/** The fields of an input for text. */
+export const textFields = (model: Model) => ({
+  prompt: Content.exactOptional(),
+  messages: z.array(Message).min(1, "must not be empty").max(1000).exactOptional(),
+  temperature: within(0, 2).exactOptional(),
+  top_p: within(0, 1).exactOptional(),
+  stop: z.union([Content, z.array(Content).min(1).max(4)], must("text or up to 4 of them"))
+    .exactOptional(),
+  max_output_tokens: whole(1, model.max_output_tokens).default(model.max_output_tokens),
+  response_format: ResponseFormat.exactOptional(),
+});
+
+/** Sees to it that there is either a prompt or messages, and makes it messages. */
+export function toMessages(
+  { prompt, messages }: { prompt?: string | undefined; messages?: Message[] | undefined },
+  context: z.core.$RefinementCtx,
+): Message[] {
+  if (prompt !== undefined && messages === undefined) return [{ role: "user", content: prompt }];
+  if (prompt === undefined && messages !== undefined) return messages;
+  const message = "must be given, or messages, and not both";
+  context.addIssue({ code: "custom", path: ["prompt"], message });
+  return z.NEVER;
+}
+
+/** An input for text. */
+export const textInput = (model: Model) =>
+  z.strictObject(textFields(model)).transform(({ prompt, messages, ...rest }, context) => ({
+    ...rest,
+    messages: toMessages({ prompt, messages }, context),
+  }));
+
+/** An input for text, checked. */
+export type TextInput = z.output<ReturnType<typeof textInput>>;
+
+const MAX_EMBEDDINGS = 2048;
+
+const TEXTS = must(`text or 1 to ${MAX_EMBEDDINGS} texts, none empty`);
+
+/** The fields of an input for embeddings. */
+export const embeddingFields = {
+  input: z.union([Content, z.array(Content, TEXTS).min(1, TEXTS).max(MAX_EMBEDDINGS, TEXTS)], TEXTS)
+    .transform((input) => typeof input === "string" ? [input] : input),
+  dimensions: whole(1, 16_384).exactOptional(),
+};
+
+/** The fields of an input for images. */
+export const imageFields = {
+  prompt: Content,
+  n: whole(1, 10).default(1),
+  size: z.string().regex(/^(?:auto|\d{2,4}x\d{2,4})$/, "must be auto or such as 1024x1024")
+    .exactOptional(),
+  quality: z.enum(["auto", "low", "medium", "high", "standard", "hd"]).exactOptional(),
+};
+
+/** The text of a message, its images left out. */
+export const textOf = ({ content }: Message): string =>
+  typeof content === "string"
+    ? content
+    : content.map((part) => part.type === "text" ? part.text : "").join("\n");
+
+/** The text that a user sent last. */
+export const lastText = (messages: Message[]): string =>
+  textOf(messages.findLast(({ role }) => role === "user") ?? { role: "user", content: "" });
+
+const encoder = new TextEncoder();
+
+/** The most tokens that text can be: a byte-level encoding never makes more tokens than there are bytes. */
+export const tokensAtMost = (texts: string[]): number =>
+  texts.reduce((sum, text) => sum + encoder.encode(text).length + MESSAGE_TOKENS, CALL_TOKENS);
+
+/** The tokens of text that nobody has counted: a token for each four characters begun. */
+export const estimateTokens = (texts: string[]): number =>
+  Math.ceil(texts.reduce((sum, text) => sum + [...text].length, 0) / 4);
+
+const imagesOf = (messages: Message[]) =>
+  messages.flatMap(({ content }) => typeof content === "string" ? [] : content)
+    .filter((part) => part.type === "image_url");
+
+const schemaOf = ({ response_format }: TextInput) =>
+  response_format?.type === "json_schema" ? [JSON.stringify(response_format)] : [];
+
+/** The most input tokens that a chat can be: an image counts 50,000, with low detail 3,000. */
+export function chatTokensAtMost(input: TextInput): number {
+  const images = imagesOf(input.messages).map(({ image_url }) =>
+    image_url.detail === "low" ? LOW_DETAIL_TOKENS : IMAGE_TOKENS
+  );
+  return images.reduce(
+    (sum, tokens) => sum + tokens,
+    tokensAtMost([...input.messages.map(textOf), ...schemaOf(input)]),
+  );
+}
+
+/** The input tokens of a chat that nobody has counted: an image counts 1,000. */
+export const estimateChatTokens = (input: TextInput): number =>
+  Math.max(1, estimateTokens([...input.messages.map(textOf), ...schemaOf(input)])) +
+  ESTIMATED_IMAGE_TOKENS * imagesOf(input.messages).length;
