@@ -9,7 +9,9 @@
 import process from "node:process";
 import postgres from "postgres";
 import Stripe from "stripe";
-import { applyPrelude, migrate } from "./stack/migrate.ts";
+import { runCases } from "./bench/runs.ts";
+import { createUsageFloor, seedUsage, usageCases } from "./bench/usage.ts";
+import { applyPrelude, migrate, seed as seedRows } from "./stack/migrate.ts";
 import { startPostgres } from "./stack/postgres.ts";
 import { makeDataFolder } from "./stack/spawn.ts";
 import { serveApi } from "./stack/stripe/api.ts";
@@ -23,7 +25,8 @@ const TURN_MS = 220;
 const BATCH = 100;
 const TOKENS = 1_000_000_000_000;
 
-interface Case {
+/** What is measured. */
+export interface Case {
   name: string;
   /** What its rate is divided by, and the least that is hoped for. */
   against?: { name: string; aim: number; times?: number };
@@ -272,6 +275,7 @@ let failed = false;
 try {
   await applyPrelude(cluster.url("postgres", "supabase_admin"));
   await migrate(cluster.url("postgres"));
+  await seedRows(cluster.url("postgres"));
   print(
     `Postgres 17, ${CONNECTIONS} connections, ${navigator.hardwareConcurrency} cores, fsync on. Seeding …`,
   );
@@ -285,9 +289,13 @@ try {
       balance_after bigint not null, created_at timestamptz not null default now()
     )`;
   await sql`insert into floor_accounts select user_id, ${TOKENS} from user_tokens`;
+  const anyone = () => fresh[Math.floor(Math.random() * USERS)] ?? "";
+  const callers = { few: fresh[0] ?? "", many: fresh[1] ?? "" };
+  await createUsageFloor(sql);
+  await Promise.all([seedUsage(sql, callers.few, 100), seedUsage(sql, callers.many, 1_000_000)]);
   const nextCheckout = await checkouts(
     directory,
-    () => fresh[Math.floor(Math.random() * USERS)] ?? "",
+    anyone,
   );
   const handle = () => sql`select * from handle_stripe_event(${sql.json(nextCheckout())})`;
   const owners = await addTokens(sql, fresh);
@@ -295,8 +303,14 @@ try {
   await Promise.all(Array.from({ length: 1000 }, handle));
   await admin`vacuum analyze`;
   await admin`checkpoint`;
-  const cases = makeCases(sql, { fresh, few, many }, owners, handle);
+  const runs = await runCases(cluster.url("postgres"), fresh, CONNECTIONS);
+  const cases = [
+    ...makeCases(sql, { fresh, few, many }, owners, handle),
+    ...usageCases(sql, anyone, nextId, callers),
+    ...runs.cases,
+  ];
   report(cases, await measure(cases));
+  await runs.end();
   const problems = await sql`select * from verify_ledger()`;
   failed = problems.length > 0;
   print(failed ? `verify_ledger found ${problems.length} problems` : "verify_ledger: clean");
