@@ -68,7 +68,14 @@ Sign in, and activate an access code:
     -H "authorization: Bearer $TOKEN" ${json} \\
     -d '{"code": "${demo.accessCode}"}'
 
-Spend some of it, as a backend does, and ask where the tokens came from:
+Run a model for some of it, and see what it cost:
+
+  curl '${url}/functions/v1/run-model' -H "authorization: Bearer $TOKEN" ${json} \\
+    -d '{"model": "demo-text", "input": "Why is the sky blue?"}'
+
+  curl '${url}/functions/v1/usage' -H "authorization: Bearer $TOKEN"
+
+Spend more, as a backend does, and ask where the tokens came from:
 
   curl '${url}/functions/v1/credits/charge' ${secret} ${json} \\
     -d '{"user_id": "${demo.userId}", "amount": 40, "operation_id": "poem-1"}'

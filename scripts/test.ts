@@ -31,12 +31,17 @@ const REAL = [
   "STRIPE_WEBHOOK_SECRET",
   "CHECKOUT_ORIGINS",
   "HUB_URL",
-  "HUB_API_KEY",
   "HUB_TIMEOUT_MS",
   "NOTICE_WEBHOOK_URL",
   "NOTICE_WEBHOOK_SECRET",
+  "OPENAI_BASE_URL",
+  "REPLICATE_API_TOKEN",
+  "REPLICATE_BASE_URL",
+  "REPLICATE_WEBHOOK_SECRET",
+  "ECB_RATES_URL",
 ];
-for (const name of REAL) Deno.env.delete(name);
+const keys = Object.keys(Deno.env.toObject()).filter((name) => name.endsWith("_API_KEY"));
+for (const name of [...REAL, ...keys]) Deno.env.delete(name);
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
 

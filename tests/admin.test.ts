@@ -2,7 +2,7 @@
  * `admin` is for admins and secret keys: access codes, bonuses, USD deposits, Stripe's events, and why a balance is what
  * it is.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
 import { call, ledgerTest, makeUser, signIn, signUp, stack } from "./harness.ts";
 import { delivered, standIn, stripe } from "./stripe-flows.ts";

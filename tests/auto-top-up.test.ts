@@ -5,7 +5,7 @@
  * Method: a card saved by a real checkout is charged off-session by the real function at the stand-in for Stripe. Runs of
  * others may do the work of a test's own, so that what became of the user is looked at, not what a run answered.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
 import { call, ledgerTest, signUp, type TestUser } from "./harness.ts";
 import {

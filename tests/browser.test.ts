@@ -3,7 +3,7 @@
  *
  * Method: Chromium opens a page from another port than the stack's, so that every call passes CORS as in production.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import chromium from "@sparticuz/chromium";
 import { chromium as playwright, type Page } from "playwright-core";
 import { makeDataFolder, spawnStack } from "../scripts/stack/spawn.ts";

@@ -3,7 +3,7 @@
  *
  * Method: real connections to Postgres, all callers started together, then counts and the ledger's proof.
  */
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { createCodes, ledgerTest, makeUser, makeUsers, outcomes, untilBlocked } from "./harness.ts";
 
 const CONNECTIONS = 64;

@@ -4,7 +4,7 @@
  * Method: a stack of its own under a load of charges, or of Stripe's events, over HTTP; a part is killed in the middle;
  * then every operation is retried with its id until it is answered, and the journal is counted.
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import process from "node:process";
 import { readStackFile } from "../scripts/stack/config.ts";
 import { delay } from "../scripts/stack/parts.ts";

@@ -4,7 +4,7 @@
  *
  * Method: the real functions, the real client, and the stand-in for Stripe, whose signed events go to the real webhook.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
 import { call, ledgerTest, signUp, stack, type TestUser } from "./harness.ts";
 import {

@@ -2,7 +2,7 @@
  * `credits` does for other backends, over HTTP, what the SQL functions do: success, replay, conflict, refusal, and bad
  * input that changes nothing.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { call, ledgerTest, makeUser, stack } from "./harness.ts";
 
 const NOBODY = "00000000-0000-4000-8000-000000000000";

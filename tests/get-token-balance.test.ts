@@ -1,5 +1,5 @@
 /** `get-token-balance` answers users for themselves and a secret key for anyone. */
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { call, ledgerTest, makeUser, signUp } from "./harness.ts";
 
 ledgerTest(

@@ -1,5 +1,5 @@
 /** What integration tests share: the running stack, users of their own, and the proof that ends each test. */
-import { deepEqual } from "node:assert/strict";
+import { deepStrictEqual as deepEqual } from "node:assert/strict";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import postgres from "postgres";
 import { readStackFile, type StackFile } from "../scripts/stack/config.ts";

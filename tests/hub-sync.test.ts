@@ -5,7 +5,7 @@
  * Method: a real HUB and an endpoint for notices over HTTP, stacks of the test's own that tell them, and parts of these
  * killed. Rows are made due in SQL instead of waited for.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import process from "node:process";
 import { Webhook } from "standardwebhooks";
 import { readStackFile } from "../scripts/stack/config.ts";

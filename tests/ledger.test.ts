@@ -5,7 +5,7 @@
  * Method: random programs over a few users (fast-check). Run one after the other, each result is compared with a small
  * model; run all at once, the invariants are checked.
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import type postgres from "postgres";
 import { assertLedgerClean, connect, errorCode, ledgerTest, makeUsers } from "./harness.ts";

@@ -1,5 +1,5 @@
 /** The README's story, as a newcomer lives it: sign up, activate a code, spend, ask why, refill an API token. */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { delay } from "../scripts/stack/parts.ts";
 import { call, createCodes, ledgerTest, signIn, signUp, stack } from "./harness.ts";
 

@@ -4,7 +4,7 @@
  *
  * Method: the real routes and supabase-js against the running stack; races on real connections to Postgres.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
 import {
   call,

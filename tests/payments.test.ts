@@ -7,7 +7,13 @@
  * copied for fresh users and sent in another order; the end states are compared with one another and with a small model
  * of what Stripe's own objects say. What a crash leaves is in crash.test.ts.
  */
-import { deepEqual, equal, match, notDeepEqual, ok } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notDeepStrictEqual as notDeepEqual,
+  ok,
+  strictEqual as equal,
+} from "node:assert/strict";
 import fc from "fast-check";
 import type postgres from "postgres";
 import Stripe from "stripe";

@@ -5,7 +5,13 @@
  * webhook, or made up, and the differences of these users are compared with what was done. What other tests do on the
  * same stack is left aside.
  */
-import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type postgres from "postgres";

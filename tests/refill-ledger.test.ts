@@ -6,7 +6,7 @@
  * random programs (fast-check) of operations, edits by hand and deletions, one after the other against a small model,
  * and all at once against the invariants.
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import type postgres from "postgres";
 import {

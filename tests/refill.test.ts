@@ -5,7 +5,7 @@
  * Method: the routes on the running stack with users of each test's own, one at a time and all at once, against the
  * tables and the ledger's proof.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
 import { call, connect, ledgerTest, newClient, signUp, stack, type TestUser } from "./harness.ts";
 

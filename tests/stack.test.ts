@@ -4,7 +4,14 @@
  *
  * What only reads uses the stack of the test run; what breaks things starts one of its own.
  */
-import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { join } from "node:path";
 import process from "node:process";
 import { createClient } from "@supabase/supabase-js";
@@ -13,6 +20,7 @@ import { Webhook } from "standardwebhooks";
 import { readStackFile, type StackFile } from "../scripts/stack/config.ts";
 import { delay } from "../scripts/stack/parts.ts";
 import { makeDataFolder, SpawnError, spawnStack } from "../scripts/stack/spawn.ts";
+import { JOBS } from "../scripts/stack/stack.ts";
 
 const shared = () => readStackFile(Deno.env.get("SCRIP_STACK") ?? ".scrip/stack.json");
 
@@ -136,6 +144,23 @@ Deno.test("the stand-in for the operator's endpoint checks signatures, and shows
   equal(await times(), 1);
 });
 
+Deno.test("what is scheduled here is what is scheduled on hosted Supabase", async () => {
+  const { database_url } = await shared();
+  const sql = postgres(database_url, { max: 1 });
+  const [row] = await sql`
+    select prosrc from pg_proc where oid = 'private.schedule_jobs()'::regprocedure`;
+  await sql.end();
+  const jobs = /\('scrip-[\w-]+', '([^']+)', '(?:public\.)?([\w/-]+)(?:\(\))?'\)/g;
+  const minutes = (schedule: string) =>
+    /^\* /.test(schedule) ? 1 : /^\d+ \* /.test(schedule) ? 60 : 24 * 60;
+  const hosted = [...row?.["prosrc"].matchAll(jobs)]
+    .map(([, schedule = "", name = ""]) => [minutes(schedule), name]);
+  const here = JOBS.map((
+    [minutes, path],
+  ) => [minutes, path.replace(/^(functions\/v1|rest\/v1\/rpc)\//, "")]);
+  deepEqual(here.map(String).sort(), hosted.map(String).sort());
+});
+
 Deno.test("REST traffic leaves grants, policies and the functions of auth alone", async () => {
   const stack = await shared();
   const sql = postgres(stack.database_url, { max: 1 });
@@ -191,6 +216,21 @@ Deno.test("a stack of its own", async (t) => {
       notEqual((await fetch(`${url}/functions/v1/get-token-balance`)).status, 503);
     });
   }
+
+  await t.step("what is scheduled can be called, and has the rate of a stand-in", async () => {
+    const today = new Date().toISOString().slice(0, 10);
+    const answers = await Promise.all(JOBS.map(async ([, path]) => {
+      const headers = { apikey: first.file.secret_key };
+      const response = await fetch(`${url}/${path}`, { method: "POST", headers });
+      ok(response.ok, `${path} was answered ${response.status}`);
+      return [path, await response.json()] as const;
+    }));
+    const { "functions/v1/fx-sync": rate } = Object.fromEntries(answers);
+    deepEqual(rate, { day: today, usd_eur: "0.8499787505", outcome: "set" });
+    const other = await fetch(`${url}/stand-in/ecb/eurofxref-daily.xml`, { method: "POST" });
+    equal(other.status, 405);
+    await other.body?.cancel();
+  });
 
   await t.step("the taken port is named, with the way out", async () => {
     const elsewhere = await makeDataFolder();

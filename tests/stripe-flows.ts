@@ -1,5 +1,5 @@
 /** What tests of payments share: checkouts paid as customers pay them, and the controls of the stand-in for Stripe. */
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
 import type Stripe from "stripe";
 import { stripeAccess } from "../functions/_shared/stripe.ts";

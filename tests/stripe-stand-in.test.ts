@@ -4,7 +4,13 @@
  *
  * Method: stacks of the test's own, since parts of them are killed. What it answers is tested in unit/.
  */
-import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+  strictEqual as equal,
+} from "node:assert/strict";
 import process from "node:process";
 import Stripe from "stripe";
 import { readStackFile } from "../scripts/stack/config.ts";

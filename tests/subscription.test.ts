@@ -5,7 +5,7 @@
  * Method: the real functions, the real client, and the stand-in for Stripe, whose signed events go to the real webhook.
  * Time passes by moving what is behind into the past.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
 import { delay } from "../scripts/stack/parts.ts";
 import { call, ledgerTest, makeUser, signUp, stack, type TestUser } from "./harness.ts";

@@ -1,5 +1,5 @@
 /** `verify-and-activate-code` grants what the worked examples say, once, and makes guessing slow. */
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { call, createCodes, ledgerTest, signUp, type TestUser } from "./harness.ts";
 
 const activate = (user: TestUser, code: unknown, key?: string) =>

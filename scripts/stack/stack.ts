@@ -23,6 +23,7 @@ import {
 } from "./parts.ts";
 import { databaseUrls, startPostgres } from "./postgres.ts";
 import { chooseReceivers } from "./receivers.ts";
+import { chooseSources } from "./sources.ts";
 
 /** How {@link startStack} runs. */
 export interface StackOptions {
@@ -102,20 +103,37 @@ function chooseStripe(secrets: Secrets): StripeAccess {
 }
 
 const MINUTE_MS = 60_000;
-const EVERY_MINUTE = ["auto-top-up/run", "hub-sync"];
+const HOUR = 60;
+const DAY = 24 * HOUR;
 
-/** Stands in for pg_cron and pg_net: calls every minute what private.schedule_jobs() schedules. */
+/** What is scheduled, and how many minutes apart: routes of the functions, and functions of the database. */
+export const JOBS: [minutes: number, path: string][] = [
+  [1, "functions/v1/auto-top-up/run"],
+  [1, "functions/v1/hub-sync"],
+  [1, "rest/v1/rpc/expire_token_holds"],
+  [1, "rest/v1/rpc/abandon_runs"],
+  [HOUR, "functions/v1/fx-sync"],
+  [DAY, "rest/v1/rpc/prune_outbox"],
+  [DAY, "rest/v1/rpc/prune_runs"],
+  [DAY, "rest/v1/rpc/rotate_usage_months"],
+];
+
+/** Stands in for pg_cron and pg_net: does what private.schedule_jobs() schedules, from the first minute on. */
 function startCron({ url, secret_key }: StackFile): () => void {
-  const run = async (route: string) => {
-    const response = await fetch(`${url}/functions/v1/${route}`, {
+  const run = async (path: string) => {
+    const response = await fetch(`${url}/${path}`, {
       method: "POST",
       headers: { apikey: secret_key },
     });
     await response.body?.cancel();
   };
+  let minute = 0;
   const timer = setInterval(() => {
-    // A failure is told in the functions' log; the next minute comes.
-    for (const route of EVERY_MINUTE) run(route).catch(() => undefined);
+    minute++;
+    // A failure is told in a log of the stack; the next time comes.
+    for (const [minutes, path] of JOBS) {
+      if (minute % minutes === 0) run(path).catch(() => undefined);
+    }
   }, MINUTE_MS);
   return () => clearInterval(timer);
 }
@@ -139,12 +157,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   const stripe = chooseStripe(secrets);
   const receivers = chooseReceivers(secrets);
+  const sources = chooseSources();
   const gateway = openGateway(options.port, {
     // Without its database it would answer every request with an opaque 500.
     api: () => parts.postgres?.current() && origin("api"),
     functions: () => origin("functions"),
     functionNames: new Set(Object.keys(config.functions)),
-    standIns: receivers.standIns,
+    standIns: new Map([...receivers.standIns, ...sources.standIns]),
     ...(stripe.port === undefined ? {} : { stripe: () => origin("stripe") }),
   });
   const url = `http://127.0.0.1:${gateway.addr.port}`;
@@ -208,6 +227,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       JWT_SECRET: secrets.jwt_secret,
       ...stripe.env,
       ...receivers.env(url),
+      ...sources.env(url),
       CHECKOUT_ORIGINS: [url, Deno.env.get("CHECKOUT_ORIGINS") || []].flat().join(","),
     };
     const start = () => startServer("functions", env, log("functions"));
