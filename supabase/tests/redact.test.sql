@@ -3,7 +3,7 @@
 
 begin;
 
-select plan(83);
+select plan(97);
 
 -- private.redact
 
@@ -60,7 +60,17 @@ from (
     ),
     (E'-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r', '[redacted]'),
     (E'-----BEGIN PGP PRIVATE KEY BLOCK-----\nb3BlbnNzaC1r', '[redacted]'),
-    ('two: sk-abcdefghijklmnop, password=hunter2', 'two: [redacted], password=[redacted]')
+    ('two: sk-abcdefghijklmnop, password=hunter2', 'two: [redacted], password=[redacted]'),
+    ('password: "correct horse battery staple"', 'password: [redacted]'),
+    ('passphrase=''correct horse', 'passphrase=[redacted]'),
+    ('{"secret":"hunter2","session":"abcd"}', '{"secret":[redacted],"session":[redacted]}'),
+    ('Cookie: abcd1234; credentials=abcd1234', 'Cookie: [redacted]; credentials=[redacted]'),
+    ('private_key=abcd1234 token: abcd1234', 'private_key=[redacted] token: [redacted]'),
+    ('key-abcdef0123456789 pat_abcdef0123456789', '[redacted] [redacted]'),
+    ('dapi0123456789abcdef0123456789abcdef', '[redacted]'),
+    ('SG.abcdefghij.klmnop ya29.abcdefghijkl', '[redacted] [redacted]'),
+    ('wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', '[redacted]'),
+    ('redis://:hunter2@cache:6379', 'redis://:[redacted]@cache:6379')
 ) r (content, answer);
 select is(
   private.redact(r.content),
@@ -169,6 +179,14 @@ select is(
 
 select is(
   pg_temp.answer(
+    $$select run_id is not null from start_model_run(pg_temp.id('ann'), 'demo', 'run 3', '{}', input_preview => 'Hello')$$
+  ),
+  '(t)',
+  '(a run)'
+);
+select is((select input_preview from runs where operation_id = 'run 3'), 'Hello', 'previews are kept');
+select is(
+  pg_temp.answer(
     'update subscribers set usage_previews = false returning user_id = pg_temp.id(''ann'')', 'authenticated', 'ann'
   ),
   '(t)',
@@ -183,6 +201,23 @@ select is(
   '(a run)'
 );
 select is((select input_preview from runs where operation_id = 'run 2'), null, 'none of a run either');
+select is(
+  pg_temp.answer($$
+    select run_status
+    from (select id from runs where operation_id = 'run 3') run, finish_run(id, 'succeeded', output_summary => 'Bye')
+  $$),
+  '(succeeded)',
+  '(a run that started before, and ends now)'
+);
+select is(
+  (
+    select concat_ws('|', 'of the run', r.input_preview, e.input_preview, e.output_summary)
+    from runs r join usage_events e on e.run_id = r.id
+    where r.operation_id = 'run 3'
+  ),
+  'of the run',
+  'of a run that ends after they are off what was kept goes too'
+);
 select is(
   pg_temp.answer('update subscribers set usage_previews = true', 'authenticated', 'ben'), '0', 'but not of others'
 );

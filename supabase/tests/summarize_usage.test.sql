@@ -3,7 +3,7 @@
 
 begin;
 
-select plan(52);
+select plan(53);
 
 select pg_temp.new_user('ann', 1000);
 select pg_temp.new_user('ben');
@@ -252,6 +252,22 @@ from (
     ('from_day => ''2026-01-02'', to_day => ''2026-01-01''', 'from 2026-01-02 must not be after to 2026-01-01'),
     ('from_day => pg_temp.day(-1)', format('from %s must not be after to %s', pg_temp.day(-1), pg_temp.day(0)))
 ) r (arguments, message);
+
+-- The dearest
+
+select pg_temp.new_user('many');
+select count(pg_temp.track('many', 'many ' || n, 'm-' || n, format('explicit_cost_usd => ''%s''', n)))
+from generate_series(1, 101) n;
+select is(
+  pg_temp.answer(
+    $$
+      select total_calls, total_cost_usd, jsonb_array_length(by_model), by_model -> 0 ->> 'model', by_model -> 99 ->> 'model'
+      from summarize_usage(pg_temp.id('many'), period => 'all_time')
+    $$
+  ),
+  '(101,5151.00,100,m-101,m-2)',
+  'lists have the hundred dearest, sums have all'
+);
 
 -- It reads the daily sums alone
 

@@ -4,7 +4,7 @@
 
 begin;
 
-select plan(186);
+select plan(187);
 
 select pg_temp.new_user('ann', 1000);
 insert into model_prices (
@@ -525,6 +525,7 @@ from (
     (''''', ''s'', ''o'', ''m''', 'operation_id must have 1 to 255 characters'),
     ('repeat(''x'', 256), ''s'', ''o'', ''m''', 'operation_id must have 1 to 255 characters'),
     ('''stripe:1'', ''s'', ''o'', ''m''', 'operation_id must not begin with stripe:, which payments begin with'),
+    ('''run:1'', ''s'', ''o'', ''m''', 'operation_id must not begin with run:, which runs begin with'),
     ('''bad'', null, ''o'', ''m''', 'service and operation must have 1 to 100 characters, model 1 to 200'),
     ('''bad'', '''', ''o'', ''m''', 'service and operation must have 1 to 100 characters, model 1 to 200'),
     (

@@ -5,7 +5,7 @@ begin;
 
 set local timezone to 'America/Los_Angeles';
 
-select plan(37);
+select plan(41);
 
 select pg_temp.new_user('ann', 100);
 
@@ -128,6 +128,19 @@ select is(
   'fewer months take effect at the next rotation'
 );
 select is_empty('select * from verify_ledger()', 'rows, sums and journal agree, as far as there are rows');
+select pg_temp.settings('{"usage_keep_months": 13}');
+select is(
+  pg_temp.track('ann', 'back', 'gpt-4', format('occurred_at => %L', pg_temp.month(m.ago))), m.answer,
+  format('with more months again, a call of %s months ago', m.ago)
+)
+from (
+  values
+    (3, '400 invalid_request occurred_at must be within the months that are kept, and not in the future'),
+    (2, '(,,t,0,,f,f)')
+) m (ago, answer);
+select is_empty('select * from verify_ledger()', 'and still they agree: months that were dropped stay so');
+select pg_temp.settings('{"usage_keep_months": 1}');
+select is(pg_temp.rotate(), format('created {}, dropped {%s}', pg_temp.name(2)), '(and fewer again)');
 
 -- Shape of a partition
 
