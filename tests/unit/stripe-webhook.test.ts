@@ -181,6 +181,7 @@ Deno.test("an event that needs a person has a line of its own", async () => {
   const [line, alert] = log;
   deepEqual(alert, {
     ...line,
+    time: alert?.time,
     level: "error",
     error: `Event evt_1 needs attention: ${attention}`,
   });
