@@ -127,4 +127,12 @@ Deno.test("inputs are checked", () => {
   const slow = { prompt: "a", delay_ms: 60_001 };
   match(refusalOf(() => demo.prepare(model(), slow)), /delay_ms: must be a whole number from 0/);
   match(refusalOf(() => demo.prepare(model({ kind: "video" }), {})), /has no models of video/);
+  const embedding = model({ kind: "embedding" });
+  const texts = Array<string>(2048).fill("a");
+  demo.prepare(embedding, { input: texts });
+  const large = { input: texts, dimensions: 196 };
+  match(
+    refusalOf(() => demo.prepare(embedding, large)),
+    /input\.input: must be at most 2040 texts/,
+  );
 });

@@ -111,12 +111,16 @@ Deno.test("each end is what it is", async () => {
       used: { seconds: 1.25 },
       summary: url,
     }],
-    [end("a\0b"), {}, {
-      status: "succeeded",
-      result: { output: "a\uFFFDb" },
-      used: { seconds: 1.25, input_tokens: 3, output_tokens: 1 },
-      summary: "a\uFFFDb",
-    }],
+    [
+      end("Hi", { metrics: { predict_time: 1e9 + 1, total_time: 2, input_token_count: 1e12 + 1 } }),
+      {},
+      {
+        status: "succeeded",
+        result: { output: "Hi" },
+        used: { seconds: 2, input_tokens: 3, output_tokens: 1 },
+        summary: "Hi",
+      },
+    ],
     [end(null), {}, empty],
     [end(""), {}, empty],
     [end([""]), {}, empty],
@@ -146,8 +150,13 @@ Deno.test("what takes longer goes on, and is checked and canceled later", async 
   await test.server.finish(id);
   equal((await test.provider.check?.(model(OFFICIAL), id))?.status, "succeeded");
 
+  equal((await test.provider.cancel?.(model(OFFICIAL), id))?.status, "succeeded");
+
   const { providerRunId } = await test.run({ inline_seconds: 0 });
-  await test.provider.cancel?.(model(OFFICIAL), providerRunId);
+  deepEqual(await test.provider.cancel?.(model(OFFICIAL), providerRunId), {
+    status: "canceled",
+    reason: "The provider canceled the run",
+  });
   equal(test.server.predictions[1]?.status, "canceled");
   const missing = test.provider.check?.(model(OFFICIAL), "nobodys");
   ok(missing);
@@ -161,6 +170,15 @@ Deno.test("what is not known of a prediction under way is no failure", async () 
     const pending = await test.run();
     deepEqual(pending, { status: "running", providerRunId: test.server.predictions[place]?.id });
   }
+});
+
+Deno.test("a poll that hangs holds nobody for long", async () => {
+  await using test = start([{}]);
+  test.server.reads.push({ hangs: true });
+  const began = performance.now();
+  equal((await test.run({ inline_seconds: 0.2 })).status, "running");
+  const took = performance.now() - began;
+  ok(took > 1500 && took < 4000, `${took} ms`);
 });
 
 Deno.test("a prediction that the caller leaves is canceled, also one that is just being started", async () => {
@@ -190,6 +208,10 @@ Deno.test("errors are reasons, have no key, and start nothing twice", async () =
     ],
     [{ raw: "{" }, "The provider's answer is malformed"],
     [{ raw: '{"id": "../x", "status": "starting"}' }, "The provider's answer is malformed"],
+    [
+      { raw: `{"id": "1", "status": "succeeded", "output": ${"[".repeat(1e5)}${"]".repeat(1e5)}}` },
+      "The provider's answer is malformed",
+    ],
     [{ cut: true }, /^The connection to the provider failed/],
   ];
   await using test = start(cases.map(([life]) => life));
@@ -222,11 +244,15 @@ Deno.test("a start whose answer is lost is not tried again", async () => {
 
 Deno.test("429 is tried again as late as asked, a failed read as well", async () => {
   await using test = start([{ status: 429, headers: { "retry-after": "1" } }]);
-  test.server.reads.push({ status: 500, headers: { "retry-after": "0" } });
   const began = performance.now();
   equal((await test.run()).status, "succeeded");
   ok(performance.now() - began >= 1000);
   equal(test.creations().length, 2);
+
+  const trouble = { status: 500, headers: { "retry-after": "0" } };
+  test.server.reads.push(trouble, trouble, trouble);
+  const [{ id } = { id: "" }] = test.server.predictions;
+  equal((await test.provider.check?.(model(OFFICIAL), id))?.status, "succeeded");
 
   const busy = { status: 429, detail: "Busy", headers: { "retry-after": "0" } };
   test.server.then(busy, busy, busy, busy, busy);
@@ -247,6 +273,11 @@ Deno.test("a hang ends when the signal says, and a missing key before anything i
   ok(performance.now() - began < 5000);
   const none = replicateProvider(env({ REPLICATE_BASE_URL: test.server.url }));
   match(await reasonOf(none.run(call(OFFICIAL, PROMPT))), /REPLICATE_API_TOKEN is missing$/);
+  const torn = replicateProvider(env({ REPLICATE_API_TOKEN: "r8_1\nr8_2" }));
+  match(
+    await reasonOf(torn.run(call(OFFICIAL, PROMPT))),
+    /^Replicate is not configured: REPLICATE_API_TOKEN has characters that no key has$/,
+  );
   equal(none.missingKey(model()), "REPLICATE_API_TOKEN");
   equal(test.creations().length, 1);
 });
@@ -270,6 +301,9 @@ Deno.test("inputs are bounded", () => {
     refusalOf(() => prepare(model(), { max_new_tokens: 101 })),
     /input\.max_new_tokens: must be/,
   );
+  match(refusalOf(() => prepare(model(), { max_length: 101 })), /input\.max_length: must be/);
+  const samples = { num_samples: 3, batch_size: 2 };
+  equal(prepare(model({ kind: "image" }), samples).atMost.images, 3);
   const many = { num_outputs: "4" };
   match(refusalOf(() => prepare(model({ kind: "image" }), many)), /input\.num_outputs: must be/);
 });
@@ -335,6 +369,11 @@ Deno.test("a webhook with a signature that is missing, wrong or old is refused",
   }
   const none = replicateProvider(env({}));
   throws(() => none.readWebhook(asked(good), body), /REPLICATE_WEBHOOK_SECRET is missing/);
+
+  const torn = (secrets: string) =>
+    replicateProvider(env({ REPLICATE_WEBHOOK_SECRET: secrets })).readWebhook(asked(good), body);
+  equal(torn(`whsec_no base64!,, ${REPLICATE_SECRET}`).runId, RUN);
+  match(refusalOf(() => torn("whsec_no base64!,whsec_")), /^provider_failed: Replicate is not/);
 });
 
 Deno.test("the server in Replicate's place sends webhooks as they are meant to be read", async () => {

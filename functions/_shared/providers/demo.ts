@@ -7,6 +7,7 @@ import { must, whole } from "../fields.ts";
 import { excerpt, reasonFor, sleep } from "./failures.ts";
 import {
   embeddingFields,
+  fittingEmbeddings,
   imageFields,
   lastText,
   parseInput,
@@ -35,7 +36,9 @@ const textInput = (model: Model) =>
     ...input,
     messages: toMessages(input, context),
   }));
-const EmbeddingInput = z.strictObject({ ...embeddingFields, ...trials });
+const DIMENSIONS = 64;
+const EmbeddingInput = z.strictObject({ ...embeddingFields, ...trials })
+  .superRefine(fittingEmbeddings(DIMENSIONS));
 const ImageInput = z.strictObject({ ...imageFields, ...trials });
 
 type TextInput = z.output<ReturnType<typeof textInput>>;
@@ -59,7 +62,7 @@ export const demoProvider = (): Provider => ({
       return written(text, answerTo(text));
     }
     if (model.kind === "embedding") {
-      const { input: texts, dimensions = 64, ...trial } = parseInput(EmbeddingInput, input);
+      const { input: texts, dimensions = DIMENSIONS, ...trial } = parseInput(EmbeddingInput, input);
       await attempt(trial, signal);
       return {
         status: "succeeded",

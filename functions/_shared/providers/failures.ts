@@ -1,13 +1,15 @@
 /** Why providers fail, in words that are fit for users, and waiting that a signal ends. */
+import { setTimeout } from "node:timers/promises";
+import { z } from "zod";
 import { ProviderError } from "./provider.ts";
 
 const MAX_REASON = 500;
 
 /** What a provider says to a key that it doesn't take, which is nothing for users to read. */
-export const REFUSED_KEY = "The provider refuses the deployment's credentials";
+const REFUSED_KEY = "The provider refuses the deployment's credentials";
 
 /** Makes text what Postgres stores: without NUL, and without halves of surrogate pairs. */
-export const storable = (text: string): string => text.toWellFormed().replaceAll("\0", "\uFFFD");
+const storable = (text: string): string => text.toWellFormed().replaceAll("\0", "\uFFFD");
 
 /** The beginning of a text for the list of calls, which redacts it before it is cut to its length. */
 export const excerpt = (text: string): string => storable(text.slice(0, 1000)).trim();
@@ -32,28 +34,34 @@ export const refusal = (status: number, said: string): string =>
 const CAUSES =
   /connection (?:refused|reset|closed)|dns error|certificate|unreachable|reading a body/i;
 
-/** The reason for a connection that failed. What fetch says in full names the URL, which may hold a key. */
-export function connectionFailure(error: unknown): string {
+/** Why a connection failed, if that is known. What fetch says in full names the URL, which may hold a key. */
+export function causeOf(error: unknown): string | undefined {
   const said = error instanceof Error ? `${error} ${error.cause}` : "";
-  const cause = CAUSES.exec(said)?.[0].toLowerCase();
-  return `The connection to the provider failed${cause ? `: ${cause}` : ""}`;
+  return CAUSES.exec(said)?.[0].toLowerCase();
+}
+
+/** The error for the user: of an answer that makes no sense or is nested too deeply, or else of the connection. */
+export function failureOf(error: unknown, key: string | undefined): ProviderError {
+  if (error instanceof ProviderError) return error;
+  const nonsense = [z.ZodError, SyntaxError, RangeError];
+  if (nonsense.some((kind) => error instanceof kind)) {
+    return providerError("The provider's answer is malformed", key, error);
+  }
+  const cause = causeOf(error);
+  const reason = `The connection to the provider failed${cause ? `: ${cause}` : ""}`;
+  return providerError(reason, key, error);
 }
 
 /**
- * What a promise gives, unless the signal aborts first: clients wait out a Retry-After whatever their signal says.
+ * The key that a variable holds.
  *
- * @throws what the signal aborts with.
+ * @throws {ProviderError} when it is missing or no header can carry it: what fetch says of that shows the key.
  */
-export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([promise, work]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+export function requireKey(service: string, variable: string, key: string | undefined): string {
+  const isKey = /^[\x21-\x7e]+$/.test(key ?? "");
+  if (key && isKey) return key;
+  const problem = key ? "has characters that no key has" : "is missing";
+  throw new ProviderError(`${service} is not configured: ${variable} ${problem}`);
 }
 
 /**
@@ -62,11 +70,5 @@ export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): P
  * @throws what the signal aborts with.
  */
 export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  try {
-    await unlessAborted(signal, promise);
-  } finally {
-    clearTimeout(timer);
-  }
+  await setTimeout(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }

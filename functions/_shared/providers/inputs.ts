@@ -21,6 +21,12 @@ const ESTIMATED_IMAGE_TOKENS = 1_000;
 const MESSAGE_TOKENS = 16;
 const CALL_TOKENS = 64;
 
+/** An array of 1 to so many. Zod checks their number before the items: an array that is too long costs nothing. */
+const few = <S extends z.ZodType>(item: S, max: number, what: string) => {
+  const rule = must(what);
+  return z.array(item, rule).min(1, rule).max(max, rule);
+};
+
 const Content = z.string(must("text")).min(1, "must not be empty");
 
 // The provider fetches them; what it can reach in clear is not the user's business.
@@ -40,17 +46,19 @@ const Part = z.discriminatedUnion("type", [
   }),
 ], must("of type text or image_url"));
 
+const PARTS = "text or an array of 1 to 100 parts";
+
 const Message = z.discriminatedUnion("role", [
   z.strictObject({ role: z.literal("system"), content: Content }),
   z.strictObject({
     role: z.literal("user"),
-    content: z.union([Content, z.array(Part).min(1)], must("text or an array of parts")),
+    content: z.union([Content, few(Part, 100, PARTS)], must(PARTS)),
   }),
   z.strictObject({ role: z.literal("assistant"), content: Content }),
 ], must("a message of the role system, user or assistant"));
 
 /** A message of a chat. */
-export type Message = z.output<typeof Message>;
+type Message = z.output<typeof Message>;
 
 const ResponseFormat = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("text") }),
@@ -69,22 +77,25 @@ const ResponseFormat = z.discriminatedUnion("type", [
 const within = (min: number, max: number) =>
   z.number().min(min, `must be from ${min} to ${max}`).max(max, `must be from ${min} to ${max}`);
 
+const STOPS = "text or 1 to 4 of them";
+
 /** The fields of an input for text. */
 export const textFields = (model: Model) => ({
   prompt: Content.exactOptional(),
-  messages: z.array(Message).min(1, "must not be empty").max(1000).exactOptional(),
+  messages: few(Message, 1000, "an array of 1 to 1000 messages").exactOptional(),
   temperature: within(0, 2).exactOptional(),
   top_p: within(0, 1).exactOptional(),
-  stop: z.union([Content, z.array(Content).min(1).max(4)], must("text or up to 4 of them"))
-    .exactOptional(),
+  stop: z.union([Content, few(Content, 4, STOPS)], must(STOPS)).exactOptional(),
   max_output_tokens: whole(1, model.max_output_tokens).default(model.max_output_tokens),
   response_format: ResponseFormat.exactOptional(),
 });
 
+type Context = z.core.$RefinementCtx;
+
 /** Sees to it that there is either a prompt or messages, and makes it messages. */
 export function toMessages(
   { prompt, messages }: { prompt?: string | undefined; messages?: Message[] | undefined },
-  context: z.core.$RefinementCtx,
+  context: Context,
 ): Message[] {
   if (prompt !== undefined && messages === undefined) return [{ role: "user", content: prompt }];
   if (prompt === undefined && messages !== undefined) return messages;
@@ -104,20 +115,33 @@ export const textInput = (model: Model) =>
 export type TextInput = z.output<ReturnType<typeof textInput>>;
 
 const MAX_EMBEDDINGS = 2048;
+/** Of all embeddings of a run: as JSON they stay below what is kept of a result. */
+const MAX_NUMBERS = 400_000;
 
-const TEXTS = must(`text or 1 to ${MAX_EMBEDDINGS} texts, none empty`);
+const TEXTS = `text or 1 to ${MAX_EMBEDDINGS} texts, none empty`;
 
 /** The fields of an input for embeddings. */
 export const embeddingFields = {
-  input: z.union([Content, z.array(Content, TEXTS).min(1, TEXTS).max(MAX_EMBEDDINGS, TEXTS)], TEXTS)
+  input: z.union([Content, few(Content, MAX_EMBEDDINGS, TEXTS)], must(TEXTS))
     .transform((input) => typeof input === "string" ? [input] : input),
   dimensions: whole(1, 16_384).exactOptional(),
 };
 
+/** Refuses more embeddings than can be kept, of so many numbers each where the input doesn't say. */
+export const fittingEmbeddings =
+  (unsaid: number) =>
+  ({ input, dimensions = unsaid }: { input: string[]; dimensions?: number }, context: Context) => {
+    const most = Math.floor(MAX_NUMBERS / dimensions);
+    if (input.length <= most) return;
+    const message = `must be at most ${most} texts, of ${dimensions} numbers each`;
+    context.addIssue({ code: "custom", path: ["input"], message });
+  };
+
 /** The fields of an input for images. */
 export const imageFields = {
   prompt: Content,
-  n: whole(1, 10).default(1),
+  // More of them, in base64, would be more than is kept of a result.
+  n: whole(1, 4).default(1),
   size: z.string().regex(/^(?:auto|\d{2,4}x\d{2,4})$/, "must be auto or such as 1024x1024")
     .exactOptional(),
   quality: z.enum(["auto", "low", "medium", "high", "standard", "hd"]).exactOptional(),

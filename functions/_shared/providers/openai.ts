@@ -3,19 +3,14 @@ import OpenAI, { APIConnectionError, APIError } from "openai";
 import { z } from "zod";
 import type { Environment } from "../deps.ts";
 import { scripError } from "../errors.ts";
-import {
-  connectionFailure,
-  excerpt,
-  providerError,
-  refusal,
-  storable,
-  unlessAborted,
-} from "./failures.ts";
+import { excerpt, failureOf, providerError, refusal, requireKey } from "./failures.ts";
+import { send } from "./fetch.ts";
 import {
   chatTokensAtMost,
   embeddingFields,
   estimateChatTokens,
   estimateTokens,
+  fittingEmbeddings,
   imageFields,
   lastText,
   parseInput,
@@ -28,19 +23,24 @@ import {
   type Finished,
   type Input,
   type Json,
+  MAX_IMAGES,
   type Model,
   type Prepared,
   type Provider,
   ProviderError,
   type Quantities,
   type Streaming,
+  TokenCount,
 } from "./provider.ts";
 
 const OPENAI_URL = "https://api.openai.com/v1";
 const OPENAI_KEY = "OPENAI_API_KEY";
-const RETRIES = 2;
 // The longest that timers know: what ends a call is its signal.
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
+// How long the rest of a stream is waited for once its text is whole.
+const REST_MS = 2_000;
+// The most that OpenAI's models make where the input doesn't say.
+const DIMENSIONS = 3_072;
 
 /** Where a model is, and with which key. */
 interface Access {
@@ -52,7 +52,7 @@ interface Access {
   key: string | undefined;
 }
 
-const EmbeddingInput = z.strictObject(embeddingFields);
+const EmbeddingInput = z.strictObject(embeddingFields).superRefine(fittingEmbeddings(DIMENSIONS));
 const ImageInput = z.strictObject(imageFields);
 
 /**
@@ -67,7 +67,8 @@ const ImageInput = z.strictObject(imageFields);
  * A model with a base URL is sent the key in its own variable or, without one, `none`. OPENAI_API_KEY goes to OpenAI.
  *
  * Tokens are what the provider counted. Where it hasn't, and for a stream that was closed early, they are a quarter of
- * the characters, rounded up; output at least one for each piece that came, and at most `max_output_tokens`.
+ * the characters, those of its reasoning too, rounded up; output at least one for each piece that came, and at most
+ * `max_output_tokens`.
  */
 export function openaiProvider(env: Environment): Provider {
   const accessOf = (model: Model) => readAccess(env, model);
@@ -100,7 +101,7 @@ function readAccess(env: Environment, { base_url, api_key_variable }: Model): Ac
     throw scripError("provider_failed", `${OPENAI_KEY} is sent to OpenAI only, not to base_url`);
   }
   const baseUrl = base_url || env.get("OPENAI_BASE_URL") || OPENAI_URL;
-  const key = variable === undefined ? undefined : env.get(variable) || undefined;
+  const key = variable === undefined ? undefined : env.get(variable)?.trim() || undefined;
   return { baseUrl, isOpenAI, variable, key };
 }
 
@@ -139,59 +140,51 @@ async function ask<T>(
   signal: AbortSignal,
   work: (client: OpenAI) => Promise<T>,
 ): Promise<T> {
-  if (variable && !key) throw new ProviderError(`OpenAI is not configured: ${variable} is missing`);
+  const apiKey = variable === undefined ? "none" : requireKey("OpenAI", variable, key);
   try {
     const client = new OpenAI({
-      apiKey: key ?? "none",
+      apiKey,
       baseURL: baseUrl,
       // Or they come from the environment, whatever the host.
       organization: null,
       project: null,
       adminAPIKey: null,
       webhookSecret: null,
-      maxRetries: RETRIES,
+      fetch: send,
+      // Its own would ask a model twice.
+      maxRetries: 0,
       timeout: NO_TIMEOUT_MS,
       // It logs what models answer.
       logLevel: "off",
-      // Who is configured is told, and nobody else.
-      fetchOptions: { redirect: "manual" },
     });
-    return await unlessAborted(signal, work(client));
+    return await work(client);
   } catch (error) {
     throw signal.aborted ? signal.reason : translate(error, key);
   }
 }
 
 function translate(error: unknown, key: string | undefined): ProviderError {
-  if (error instanceof ProviderError) return error;
-  if (error instanceof APIConnectionError) {
-    return providerError(connectionFailure(error.cause), key, error);
-  }
+  if (error instanceof APIConnectionError) return failureOf(error.cause ?? error, key);
   if (error instanceof APIError) {
     // The client puts the status first.
     const said = error.message.replace(/^\d{3} /, "").replace(/^status code \(no body\)$/, "");
     const reason = error.status ? refusal(error.status, said) : `The provider broke off: ${said}`;
     return providerError(reason, key, error);
   }
-  if (error instanceof SyntaxError || error instanceof z.ZodError) {
-    return providerError("The provider's answer is malformed", key, error);
-  }
-  return providerError(connectionFailure(error), key, error);
+  return failureOf(error, key);
 }
-
-const Count = z.int().min(0);
 
 // What is not a count counts as nothing said.
 const Usage = z.object({
-  prompt_tokens: Count,
-  completion_tokens: Count.default(0),
-  prompt_tokens_details: z.object({ cached_tokens: Count.catch(0) }).nullish().catch(null),
-  cost: z.number().min(0).nullish().catch(null),
+  prompt_tokens: TokenCount,
+  completion_tokens: TokenCount.default(0),
+  prompt_tokens_details: z.object({ cached_tokens: TokenCount.catch(0) }).nullish().catch(null),
+  cost: z.number().min(0).lt(1e9).nullish().catch(null),
 }).nullish().catch(null);
 
 /** What the provider counted, or else an estimate. */
 function toQuantities(usage: z.output<typeof Usage>, estimate: () => Quantities): Quantities {
-  const cost = typeof usage?.cost === "number" ? { cost_usd: decimal(usage.cost) } : {};
+  const cost = typeof usage?.cost === "number" ? { cost_usd: usage.cost.toFixed(10) } : {};
   if (!usage || usage.prompt_tokens + usage.completion_tokens === 0) {
     return { ...estimate(), ...cost };
   }
@@ -202,18 +195,6 @@ function toQuantities(usage: z.output<typeof Usage>, estimate: () => Quantities)
     output_tokens: usage.completion_tokens,
     ...cost,
   };
-}
-
-/** A number that isn't negative as the shortest decimal that stands for it, without an exponent. */
-export function decimal(number: number): string {
-  const [digits = "0", exponent = "0"] = `${number}`.split("e");
-  const [whole = "", fraction = ""] = digits.split(".");
-  const shift = Number(exponent);
-  if (shift >= 0) {
-    const moved = fraction.padEnd(shift, "0");
-    return `${whole}${moved.slice(0, shift)}${moved.slice(shift) && `.${moved.slice(shift)}`}`;
-  }
-  return `0.${`${whole}${fraction}`.padStart(-shift + fraction.length, "0")}`;
 }
 
 /** The rest of an answer that says in place of it what went wrong, as OpenRouter does. */
@@ -235,10 +216,21 @@ function chatParams({ isOpenAI }: Access, { provider_model }: Model, input: Text
   return { ...params, ...limit, model: provider_model };
 }
 
+const Said = z.object({
+  content: z.string().nullish(),
+  refusal: z.string().nullish(),
+  reasoning_content: z.string().nullish().catch(null),
+  reasoning: z.string().nullish().catch(null),
+});
+
+/** What a model thought: output, though no text of the answer. */
+const thoughtsOf = ({ reasoning_content, reasoning }: z.output<typeof Said>) =>
+  reasoning_content || reasoning || "";
+
 const Completion = z.object({
   choices: z.tuple([
     z.object({
-      message: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }),
+      message: Said,
       finish_reason: z.string().nullish(),
     }),
   ], z.unknown()),
@@ -253,7 +245,10 @@ async function write(access: Access, { model, input, signal }: Call): Promise<Fi
     const { choices: [{ message, finish_reason }], usage } = read(Completion, answer);
     const written = { text: message.content ?? "", finish_reason: finish_reason ?? "stop" };
     if (!written.text) throw new ProviderError(emptiness(message.refusal ?? finish_reason));
-    const used = toQuantities(usage, () => estimateChat(text, written.text, 1));
+    const used = toQuantities(
+      usage,
+      () => estimateChat(text, written.text + thoughtsOf(message), 1),
+    );
     return textResult(written, used);
   });
 }
@@ -275,25 +270,23 @@ interface Written {
 
 const textResult = ({ text, ...rest }: Written, used: Quantities): Finished => ({
   status: "succeeded",
-  result: { text: storable(text), ...rest },
+  result: { text, ...rest },
   used,
   summary: excerpt(text),
 });
 
-const Chunk = z.object({
-  choices: z.array(z.object({
-    delta: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }).nullish(),
-    finish_reason: z.string().nullish(),
-  })).default([]),
-  usage: Usage,
-});
+const Choice = z.object({ delta: Said.nullish(), finish_reason: z.string().nullish() });
+
+const Chunk = z.object({ choices: z.array(Choice).nullish(), usage: Usage });
 
 class TextStream implements Streaming {
   readonly #access: Access;
   readonly #call: Call;
   readonly #input: TextInput;
   readonly #closed = new AbortController();
+  readonly #reading = this.#read();
   #text = "";
+  #thoughts = "";
   #refusal = "";
   #pieces = 0;
   #finishReason: string | undefined;
@@ -306,23 +299,42 @@ class TextStream implements Streaming {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<string> {
-    const pieces = this.#read();
     return {
-      next: () => pieces.next(),
+      next: () => this.#reading.next(),
       // At once, though it may be waiting for the next piece.
       return: () => {
         this.#closed.abort();
-        return pieces.return(undefined);
+        return this.#reading.return(undefined);
       },
     };
   }
 
+  async finish(ms: number): Promise<boolean> {
+    const timer = setTimeout(() => this.#closed.abort(), ms);
+    try {
+      for await (const _ of this.#reading) { /* until the end */ }
+    } catch {
+      // What had come counts, however it ends.
+    } finally {
+      clearTimeout(timer);
+    }
+    return this.#finishReason !== undefined;
+  }
+
   async *#read(): AsyncGenerator<string, undefined> {
     const signal = AbortSignal.any([this.#call.signal, this.#closed.signal]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
     try {
-      for await (const chunk of await this.#open(signal)) {
-        const piece = this.#take(chunk);
+      const chunks = await this.#open(signal);
+      for await (const chunk of chunks) {
+        const { choices, usage } = read(Chunk, chunk);
+        this.#usage = usage ?? this.#usage;
+        const piece = this.#take(choices?.[0]);
         if (piece) yield piece;
+        if (this.#finishReason === undefined) continue;
+        if (usage) break;
+        // Not all count, or end what they send.
+        timer ??= setTimeout(() => chunks.controller.abort(), REST_MS);
       }
       // Also when it was aborted: the client ends it then as if it were whole.
       if (this.#finishReason === undefined) {
@@ -333,6 +345,7 @@ class TextStream implements Streaming {
       if (this.#call.signal.aborted) throw this.#call.signal.reason;
       if (!this.#closed.signal.aborted) throw translate(error, this.#access.key);
     } finally {
+      clearTimeout(timer);
       this.#closed.abort();
     }
   }
@@ -347,25 +360,26 @@ class TextStream implements Streaming {
     );
   }
 
-  #take(chunk: unknown): string {
-    const { choices: [choice], usage } = read(Chunk, chunk);
-    this.#usage = usage ?? this.#usage;
+  #take(choice: z.output<typeof Choice> | undefined): string {
     this.#finishReason = choice?.finish_reason ?? this.#finishReason;
-    this.#refusal += choice?.delta?.refusal ?? "";
-    const piece = choice?.delta?.content ?? "";
-    this.#text += piece;
-    if (piece) this.#pieces++;
-    return piece;
+    if (!choice?.delta) return "";
+    const { content, refusal } = choice.delta;
+    const thoughts = thoughtsOf(choice.delta);
+    this.#refusal += refusal ?? "";
+    this.#text += content ?? "";
+    this.#thoughts += thoughts;
+    if (content || thoughts) this.#pieces++;
+    return content ?? "";
   }
 
   produced(): Finished {
+    const finish_reason = this.#finishReason;
     const used = toQuantities(
-      this.#usage,
-      () => estimateChat(this.#input, this.#text, this.#pieces),
+      // Who counts as it goes may begin with 0.
+      finish_reason === undefined ? null : this.#usage,
+      () => estimateChat(this.#input, this.#text + this.#thoughts, this.#pieces),
     );
-    const end = this.#finishReason === undefined
-      ? { truncated: true } as const
-      : { finish_reason: this.#finishReason };
+    const end = finish_reason === undefined ? { truncated: true } as const : { finish_reason };
     return textResult({ text: this.#text, ...end }, used);
   }
 }
@@ -400,7 +414,7 @@ async function embed(access: Access, { model, input, signal }: Call): Promise<Fi
   });
 }
 
-const ImagesUsage = z.object({ input_tokens: Count, output_tokens: Count })
+const ImagesUsage = z.object({ input_tokens: TokenCount, output_tokens: TokenCount })
   .transform(({ input_tokens, output_tokens }) => ({
     prompt_tokens: input_tokens,
     completion_tokens: output_tokens,
@@ -422,7 +436,7 @@ async function draw(access: Access, { model, input, signal }: Call): Promise<Fin
     );
     const images = data.flatMap(({ url, b64_json }): Json[] => {
       if (b64_json) return [{ b64_json, media_type: `image/${output_format}` }];
-      return url ? [{ url: storable(url) }] : [];
+      return url ? [{ url }] : [];
     });
     if (images.length === 0) throw new ProviderError(emptiness("it has no image"));
     const used = toQuantities(
@@ -432,7 +446,7 @@ async function draw(access: Access, { model, input, signal }: Call): Promise<Fin
     return {
       status: "succeeded",
       result: { images },
-      used: { ...used, images: images.length },
+      used: { ...used, images: Math.min(images.length, MAX_IMAGES) },
       summary: `${images.length} image${images.length === 1 ? "" : "s"}`,
     };
   });

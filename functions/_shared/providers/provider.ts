@@ -24,6 +24,12 @@ export interface Quantities {
   cost_usd?: string;
 }
 
+/** Tokens as a provider counts them. The database takes no more: what is beyond counts as nothing said. */
+export const TokenCount = z.int().min(0).max(1e12);
+
+/** The most images of a run that the database takes. */
+export const MAX_IMAGES = 1e6;
+
 /** An input that was checked. */
 export interface Prepared {
   /** The most that the run can use: tokens are held for that. */
@@ -38,7 +44,7 @@ export interface Call {
   /** What `prepare` took. */
   input: Input;
   runId: string;
-  /** Aborts at the model's timeout, and when the caller is gone. */
+  /** Aborts at the model's timeout, and when the caller is gone; of a stream, once it needn't be read on. */
   signal: AbortSignal;
 }
 
@@ -81,21 +87,31 @@ export interface Provider {
    */
   run(call: Call): Promise<Finished | Pending | Ended>;
   /**
-   * Runs it piece by piece: yields text as it comes, and at last what it was. A generator that is closed early ends the
-   * call; `produced` of the call's {@link Streaming} says what had come by then.
+   * Runs it piece by piece. Nothing is sent before the first piece is asked for; an iteration that is closed early ends
+   * the call.
    *
-   * @throws {ProviderError} as `run`, also when the stream breaks off before its end.
+   * @throws {ProviderError} from the iteration, as `run`, also when the stream breaks off before its end.
    */
   stream?(call: Call): Streaming;
   /** How a run is that was `running`. */
   check?(model: Model, providerRunId: string): Promise<Finished | Pending | Ended>;
-  /** Asks the provider to stop a run that is `running`. */
-  cancel?(model: Model, providerRunId: string): Promise<void>;
+  /** Asks the provider to stop a run that is `running`; answers how it is after that: it may have been over. */
+  cancel?(model: Model, providerRunId: string): Promise<Finished | Pending | Ended>;
 }
 
-/** A streamed run: pieces of text, and then what it was. */
+/** A streamed run: pieces of text, in one iteration, and then what it was. */
 export interface Streaming extends AsyncIterable<string> {
-  /** What was produced until now: whole once the iteration is over, an estimate while the provider hasn't counted. */
+  /**
+   * Reads on in the reader's place, for the provider's own counts, for so long at most; then the call is over. The
+   * call's signal may not have aborted.
+   *
+   * @returns whether it came to the text's end.
+   */
+  finish?(ms: number): Promise<boolean>;
+  /**
+   * What was produced until now: whole once the iteration is over, and before that an estimate, whose result has
+   * `truncated: true`.
+   */
   produced(): Finished;
 }
 

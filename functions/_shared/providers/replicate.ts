@@ -6,14 +6,15 @@ import type { Environment } from "../deps.ts";
 import { scripError } from "../errors.ts";
 import { Id, whole } from "../fields.ts";
 import {
-  connectionFailure,
   excerpt,
+  failureOf,
   providerError,
   reasonFor,
   refusal,
+  requireKey,
   sleep,
-  storable,
 } from "./failures.ts";
+import { send } from "./fetch.ts";
 import { estimateTokens, IMAGE_TOKENS, parseInput, tokensAtMost } from "./inputs.ts";
 import {
   type Call,
@@ -21,24 +22,26 @@ import {
   type Finished,
   type Input,
   type Json,
+  MAX_IMAGES,
   type Model,
   type Pending,
   type Prepared,
   type Provider,
   ProviderError,
   type Quantities,
+  TokenCount,
 } from "./provider.ts";
 
 const REPLICATE_URL = "https://api.replicate.com/v1";
 const REPLICATE_KEY = "REPLICATE_API_TOKEN";
 const WEBHOOK_SECRET = "REPLICATE_WEBHOOK_SECRET";
 const POLL_MS = 500;
+// How long after the inline seconds a poll may still be waited for.
+const POLL_GRACE_MS = 2_000;
+const READ_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 30_000;
 // How long a prediction that is not wanted any more may take to be started, so that it can be canceled.
 const GRACE_MS = 3_000;
-const ATTEMPTS = 4;
-const RETRY_MS = 500;
-const MAX_RETRY_MS = 20_000;
 
 /** What a webhook of a provider tells of a run. */
 export interface ProviderEvent {
@@ -51,7 +54,7 @@ export interface ProviderEvent {
 }
 
 /** The provider, and how its webhooks are read. */
-export interface ReplicateProvider extends Provider {
+interface ReplicateProvider extends Provider {
   /**
    * Reads a webhook whose signature is of REPLICATE_WEBHOOK_SECRET and at most five minutes old.
    *
@@ -60,8 +63,22 @@ export interface ReplicateProvider extends Provider {
   readWebhook(request: Request, body: string): ProviderEvent;
 }
 
-const COUNTS = ["num_outputs", "num_images", "number_of_images", "max_images", "n"];
-const LIMITS = ["max_output_tokens", "max_completion_tokens", "max_new_tokens", "max_tokens"];
+const COUNTS = [
+  "num_outputs",
+  "num_images",
+  "number_of_images",
+  "max_images",
+  "num_samples",
+  "batch_size",
+  "n",
+];
+const LIMITS = [
+  "max_output_tokens",
+  "max_completion_tokens",
+  "max_new_tokens",
+  "max_tokens",
+  "max_length",
+];
 
 /**
  * Makes the provider from REPLICATE_API_TOKEN, REPLICATE_BASE_URL, REPLICATE_WEBHOOK_SECRET and SUPABASE_URL.
@@ -76,12 +93,12 @@ const LIMITS = ["max_output_tokens", "max_completion_tokens", "max_new_tokens", 
 export function replicateProvider(env: Environment): ReplicateProvider {
   const keyOf = ({ api_key_variable }: Model) => {
     const variable = api_key_variable || REPLICATE_KEY;
-    return { variable, key: env.get(variable) || undefined };
+    return { variable, key: env.get(variable)?.trim() || undefined };
   };
   const connect = (model: Model) => {
     const { variable, key } = keyOf(model);
-    if (!key) throw new ProviderError(`Replicate is not configured: ${variable} is missing`);
-    return new Predictions(key, env.get("REPLICATE_BASE_URL") || REPLICATE_URL, model);
+    const baseUrl = env.get("REPLICATE_BASE_URL") || REPLICATE_URL;
+    return new Predictions(requireKey("Replicate", variable, key), baseUrl, model);
   };
   return {
     missingKey: (model) => {
@@ -132,8 +149,8 @@ export function webhookFor(env: Environment, { runId, model }: Call): string | u
 }
 
 // What is not a number counts as nothing said.
-const Amount = z.number().min(0).nullish().catch(null);
-const Count = z.int().min(0).nullish().catch(null);
+const Seconds = z.number().min(0).max(1e9).nullish().catch(null);
+const Tokens = TokenCount.nullish().catch(null);
 
 const Prediction = z.object({
   id: z.string().regex(/^[\w-]{1,128}$/),
@@ -142,10 +159,10 @@ const Prediction = z.object({
   output: z.json().nullish(),
   error: z.unknown().optional(),
   metrics: z.object({
-    predict_time: Amount,
-    total_time: Amount,
-    input_token_count: Count,
-    output_token_count: Count,
+    predict_time: Seconds,
+    total_time: Seconds,
+    input_token_count: Tokens,
+    output_token_count: Tokens,
   }).nullish().catch(null),
   webhook: z.string().nullish(),
 });
@@ -154,17 +171,7 @@ type Prediction = z.output<typeof Prediction>;
 
 /** The predictions of one account. */
 class Predictions {
-  readonly #client: Replicate;
-
-  constructor(readonly key: string, baseUrl: string, readonly model: Model) {
-    this.#client = new Replicate({
-      auth: key,
-      baseUrl,
-      userAgent: "scrip",
-      useFileOutput: false,
-      fetch: createFetch(key, model.timeout_seconds),
-    });
-  }
+  constructor(readonly key: string, readonly baseUrl: string, readonly model: Model) {}
 
   async run(call: Call, webhook: string | undefined): Promise<Finished | Pending | Ended> {
     const { signal } = call;
@@ -173,29 +180,30 @@ class Predictions {
     const { id } = prediction;
     while (isRunning(prediction)) {
       const left = until - performance.now();
-      if (left <= 0) return { status: "running", providerRunId: id };
+      if (left <= 0) break;
       try {
         await sleep(Math.min(POLL_MS, left), signal);
-        prediction = await this.#get(id, signal);
+        const deadline = AbortSignal.timeout(Math.min(left + POLL_GRACE_MS, READ_TIMEOUT_MS));
+        prediction = await this.#get(id, AbortSignal.any([signal, deadline]), 1);
       } catch {
-        if (!signal.aborted) return { status: "running", providerRunId: id };
+        if (!signal.aborted) break;
         // What the caller is told is why it ended, not how that went.
         await this.cancel(id).catch(() => {});
         throw signal.reason;
       }
     }
-    return outcomeOf(prediction, this.model.kind, this.key);
+    return this.#stateOf(prediction);
   }
 
   async check(id: string): Promise<Finished | Pending | Ended> {
-    const prediction = await this.#get(id);
-    if (isRunning(prediction)) return { status: "running", providerRunId: id };
-    return outcomeOf(prediction, this.model.kind, this.key);
+    return this.#stateOf(await this.#get(id, AbortSignal.timeout(READ_TIMEOUT_MS)));
   }
 
-  async cancel(id: string): Promise<void> {
+  async cancel(id: string): Promise<Finished | Pending | Ended> {
     const signal = AbortSignal.timeout(GRACE_MS);
-    await this.#ask(() => this.#client.predictions.cancel(id, { signal }));
+    return this.#stateOf(
+      await this.#ask((client) => client.predictions.cancel(id, { signal })),
+    );
   }
 
   /** Starts a prediction. One that comes too late is canceled: it would cost, and nobody would know. */
@@ -210,8 +218,8 @@ class Predictions {
     const end = () => timer = setTimeout(() => grace.abort(), GRACE_MS);
     signal.addEventListener("abort", end);
     try {
-      const prediction = await this.#ask(() =>
-        this.#client.predictions.create({
+      const prediction = await this.#ask((client) =>
+        client.predictions.create({
           ...(version ? { version } : { model }),
           input,
           ...(webhook ? { webhook, webhook_events_filter: ["completed"] } : {}),
@@ -229,19 +237,32 @@ class Predictions {
     }
   }
 
-  async #get(id: string, signal?: AbortSignal): Promise<Prediction> {
-    return await this.#ask(() => this.#client.predictions.get(id, signal ? { signal } : {}));
+  async #get(id: string, signal: AbortSignal, attempts?: number): Promise<Prediction> {
+    return await this.#ask((client) => client.predictions.get(id, { signal }), attempts);
   }
 
-  async #ask(work: () => Promise<unknown>): Promise<Prediction> {
+  async #ask(
+    work: (client: Replicate) => Promise<unknown>,
+    attempts?: number,
+  ): Promise<Prediction> {
     try {
-      return Prediction.parse(await work());
+      const client = new Replicate({
+        auth: this.key,
+        baseUrl: this.baseUrl,
+        userAgent: "scrip",
+        useFileOutput: false,
+        fetch: createFetch(this.key, this.model.timeout_seconds, attempts),
+      });
+      return Prediction.parse(await work(client));
     } catch (error) {
-      if (error instanceof ProviderError) throw error;
-      const isNonsense = error instanceof z.ZodError || error instanceof SyntaxError;
-      const reason = isNonsense ? "The provider's answer is malformed" : connectionFailure(error);
-      throw providerError(reason, this.key, error);
+      throw failureOf(error, this.key);
     }
+  }
+
+  #stateOf(prediction: Prediction): Finished | Pending | Ended {
+    return isRunning(prediction)
+      ? { status: "running", providerRunId: prediction.id }
+      : outcomeOf(prediction, this.model.kind, this.key);
   }
 }
 
@@ -266,13 +287,13 @@ function outcomeOf(
     return { status: "failed", reason: "The provider's answer is empty" };
   }
   const used: Quantities = { seconds: metrics?.predict_time ?? metrics?.total_time ?? 0 };
-  if (kind === "image") used.images = urls;
+  if (kind === "image") used.images = Math.min(urls, MAX_IMAGES);
   if (kind === "text") {
     used.input_tokens = metrics?.input_token_count || Math.max(1, estimateTokens(textsIn(input)));
     used.output_tokens = metrics?.output_token_count || Math.max(1, estimateTokens(texts));
   }
   const summary = excerpt(texts.join(kind === "text" ? "" : " "));
-  return { status: "succeeded", result: { output: storableJson(output) }, used, summary };
+  return { status: "succeeded", result: { output }, used, summary };
 }
 
 const isUrl = (text: string) => /^(?:https?:\/\/|data:)\S+$/.test(text);
@@ -287,16 +308,6 @@ function textsIn(value: Json): string[] {
 function isEmpty(value: Json): boolean {
   if (typeof value === "object" && value !== null) return Object.values(value).every(isEmpty);
   return value === null || value === "";
-}
-
-/** What Postgres stores of a value. */
-function storableJson(value: Json): Json {
-  if (typeof value === "string") return storable(value);
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(storableJson);
-  return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [storable(name), storableJson(item)]),
-  );
 }
 
 /** A text that is an address may be of an image. */
@@ -331,14 +342,19 @@ function readPrediction(body: string): Prediction {
 
 // The library of the standard, and not Replicate's client: that takes signatures of any age.
 function verify(env: Environment, headers: Headers, body: string): void {
-  const secrets = (env.get(WEBHOOK_SECRET) ?? "").split(",").map((secret) => secret.trim())
-    .filter(Boolean);
-  if (secrets.length === 0) {
-    const message = `Replicate is not configured: ${WEBHOOK_SECRET} is missing`;
+  const webhooks = (env.get(WEBHOOK_SECRET) ?? "").split(",").flatMap((secret) => {
+    try {
+      return [new Webhook(secret.trim())];
+    } catch {
+      return [];
+    }
+  });
+  if (webhooks.length === 0) {
+    const message = `Replicate is not configured: ${WEBHOOK_SECRET} is missing or no secret`;
     throw scripError("provider_failed", message);
   }
   const sent = Object.fromEntries(headers);
-  const isSigned = secrets.map((secret) => new Webhook(secret)).some((webhook) => {
+  const isSigned = webhooks.some((webhook) => {
     try {
       webhook.verify(body, sent, { jsonParse: false });
       return true;
@@ -355,52 +371,27 @@ function verify(env: Environment, headers: Headers, body: string): void {
  * A fetch for the client. The client's own repeats have no pause, pay no heed to Retry-After, and repeat requests that
  * may have started a prediction already; here it gets the first failure each time instead.
  */
-function createFetch(key: string, timeoutSeconds: number) {
+function createFetch(key: string, timeoutSeconds: number, attempts?: number) {
   const failures = new WeakMap<RequestInit, unknown>();
+  const answer = async (url: string, init: RequestInit) => {
+    const headers = new Headers(init.headers);
+    if (url.endsWith("/predictions")) {
+      headers.set("cancel-after", `${Math.max(5, timeoutSeconds)}s`);
+    }
+    const options = { attempts, timeoutMs: ANSWER_TIMEOUT_MS };
+    const response = await send(url, { ...init, headers }, options);
+    if (response.ok) return response;
+    throw providerError(refusal(response.status, await detailOf(response)), key);
+  };
   return async (url: Request | string, init: RequestInit = {}): Promise<Response> => {
     if (failures.has(init)) throw failures.get(init);
     try {
-      return await send(String(url), init, key, timeoutSeconds);
+      return await answer(String(url), init);
     } catch (error) {
       failures.set(init, error);
       throw error;
     }
   };
-}
-
-/** Sends a request until it has an answer that is no error. */
-async function send(url: string, init: RequestInit, key: string, timeoutSeconds: number) {
-  const isRead = init.method === "GET";
-  const headers = new Headers(init.headers);
-  if (url.endsWith("/predictions")) headers.set("cancel-after", `${Math.max(5, timeoutSeconds)}s`);
-  const ended = init.signal ?? new AbortController().signal;
-  for (let attempt = 1;; attempt++) {
-    const response = await fetch(url, {
-      ...init,
-      headers,
-      // Who is configured is told, and nobody else.
-      redirect: "manual",
-      signal: AbortSignal.any([ended, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]),
-    }).catch((error) => {
-      if (isRead && attempt < ATTEMPTS && !ended.aborted) return undefined;
-      throw providerError(connectionFailure(error), key, error);
-    });
-    if (response?.ok) return response;
-    const wait = retryAfter(response) ?? RETRY_MS * 2 ** (attempt - 1);
-    const isBusy = !response || response.status === 429 || isRead && response.status >= 500;
-    if (response && (!isBusy || attempt === ATTEMPTS || wait > MAX_RETRY_MS)) {
-      throw providerError(refusal(response.status, await detailOf(response)), key);
-    }
-    await response?.body?.cancel();
-    await sleep(wait, ended);
-  }
-}
-
-/** In milliseconds, from either form of the header. */
-function retryAfter(response: Response | undefined): number | undefined {
-  const header = response?.headers.get("retry-after") ?? "";
-  const ms = /^\d{1,9}$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return ms >= 0 ? ms : undefined;
 }
 
 const Problem = z.object({ detail: z.string() });
