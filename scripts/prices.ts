@@ -18,11 +18,17 @@ import { readStackFile } from "./stack/config.ts";
 
 const HELP = `npm run prices:update -- [options]
 
-  --yes               writes without asking
-  --provider NAME     the catalogue's provider, any number of times (default: those that
-                      ai_models and calls without a price name)
-  --database URL      the database (default: SUPABASE_DB_URL, else that of --data)
+Shows what the catalogue's prices would change, asks, and writes them, in force from now. Prices
+that were set by hand are kept.
+
+  --yes               writes without asking, also where there is no terminal
+  --provider NAME     the catalogue's provider, any number of times (default: those of
+                      ai_models, and the models of unpriced calls of the last 30 days)
+  --database URL      the database (default: SUPABASE_DB_URL, unless there is --data)
   --data DIR          the data folder of a local stack (default .scrip)
+  -h, --help          shows this
+
+Exits with 0 when nothing is left to write, 1 when something is, 2 when it could not be done.
 `;
 
 /** Why it could not be done. */

@@ -66,7 +66,7 @@ async function download(url: URL, timeoutMs: number): Promise<string> {
     return Buffer.concat(chunks).toString();
   } catch (error) {
     if (error instanceof Error && error.name === "TimeoutError") {
-      throw failed(`no answer within ${timeoutMs} ms`, error);
+      throw failed(`the bank did not answer within ${timeoutMs / 1000} seconds`, error);
     }
     // What fetch throws names the URL.
     throw error instanceof TypeError ? failed("the connection failed", error) : error;

@@ -1,4 +1,5 @@
 /** The fields that requests share. */
+import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { roundNumbers } from "./numbers.ts";
 
@@ -42,8 +43,14 @@ export const Time = z.iso.datetime({ offset: true, ...must("a time such as 2026-
   )
   .transform((time) => time.toISOString());
 
-// What Postgres cannot store: NUL, and halves of surrogate pairs.
-const isStorable = (text: string) => text.isWellFormed() && !text.includes("\0");
+// What Postgres cannot store, NUL and halves of surrogate pairs, in the form that JSON.stringify gives them.
+const UNSTORABLE = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][\da-f]{2})/g;
+
+const isStorable = (value: unknown) => JSON.stringify(value).search(UNSTORABLE) < 0;
+
+/** A JSON value with what Postgres cannot store replaced. */
+export const toStorable = <T>(value: T): T =>
+  JSON.parse(JSON.stringify(value).replace(UNSTORABLE, "$1\uFFFD"));
 
 /** Text of some length, in characters as Postgres counts them. */
 export function text(min: number, max: number) {
@@ -92,37 +99,35 @@ export const Currency = z.string(must("a currency such as eur"))
 /** The name of a plan. */
 export const Tier = text(1, 100);
 
-const MAX_METADATA_BYTES = 16_384;
-const MAX_DEPTH = 100;
+/** How deep JSON may be. */
+export const MAX_LEVELS = 100;
 
 function depth(value: unknown): number {
   let level: unknown[] = [value];
   for (let count = 0;; count++) {
     level = level.filter((item) => typeof item === "object" && item !== null);
-    if (level.length === 0 || count > MAX_DEPTH) return count;
+    if (level.length === 0 || count > MAX_LEVELS) return count;
     level = level.flatMap((item) => Object.values(Object(item)));
   }
 }
 
-// In JSON.stringify's form a NUL and half a surrogate pair are the escapes that Postgres refuses.
-const hasBadEscape = (json: string) => /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(json);
+/** JSON that Postgres can store, of at most {@link MAX_LEVELS} levels; its numbers may have more digits than are kept. */
+export const storableJson = <S extends z.ZodType>(schema: S, rule: ReturnType<typeof must>) =>
+  z.unknown()
+    // First, since what follows would follow any depth.
+    .refine((value) => depth(value) <= MAX_LEVELS, rule)
+    .transform(roundNumbers)
+    .pipe(schema)
+    .refine(isStorable, rule);
 
+const MAX_METADATA_BYTES = 16_384;
 const METADATA_RULE = must(
-  `an object of at most ${MAX_METADATA_BYTES} bytes and ${MAX_DEPTH} levels, without NUL`,
+  `an object of at most ${MAX_METADATA_BYTES} bytes and ${MAX_LEVELS} levels, without NUL`,
 );
 
-function fits(metadata: unknown): boolean {
-  const json = JSON.stringify(metadata);
-  return new TextEncoder().encode(json).length <= MAX_METADATA_BYTES && !hasBadEscape(json);
-}
-
-/** The caller's own data: a JSON object, whose numbers may have more digits than are kept. */
-export const Metadata = z.record(z.string(), z.unknown(), METADATA_RULE)
-  // First, since what follows would follow any depth.
-  .refine((value) => depth(value) <= MAX_DEPTH, METADATA_RULE)
-  .transform(roundNumbers)
-  .pipe(z.record(z.string(), z.json(), METADATA_RULE))
-  .refine(fits, METADATA_RULE);
+/** The caller's own data: a JSON object. */
+export const Metadata = storableJson(z.record(z.string(), z.json(), METADATA_RULE), METADATA_RULE)
+  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= MAX_METADATA_BYTES, METADATA_RULE);
 
 /** Where a page of a list ends. */
 export interface Position {

@@ -38,7 +38,7 @@ export interface LogEntry {
 // Hosted Supabase leaves CORS to functions.
 const CORS = {
   "access-control-allow-origin": "*",
-  "access-control-expose-headers": "x-request-id, retry-after",
+  "access-control-expose-headers": "x-request-id, retry-after, content-disposition",
 };
 const PREFLIGHT = {
   "access-control-allow-headers":
@@ -61,7 +61,7 @@ export function createHandler(name: string, routes: Routes, deps: Deps) {
       const match = route.pattern.exec(request.url);
       return match ? [{ ...route, params: match.pathname.groups }] : [];
     });
-    const allow = [...found.map(({ method }) => method), "OPTIONS"].join(", ");
+    const allow = [...new Set(found.map(({ method }) => method)), "OPTIONS"].join(", ");
     return { found, allow, route: found.find(({ method }) => method === request.method) };
   }
 
@@ -151,10 +151,21 @@ function requestIdOf(request: Request): string {
   return /^[\w.:-]{1,128}$/.test(given) ? given : crypto.randomUUID();
 }
 
-/** Why something failed, for the log. */
+const MAX_CAUSES = 5;
+// Of addresses the host is told, since the rest may hold a key.
+const ADDRESS = /\b(?!file:)(\w+:\/\/)(?:[^\s"'()]*@)?([^\s/?#"'()]*)[^\s"'()]*/g;
+const KEY =
+  /\b(?:(?:sk|pk|rk|r8|hf|gsk|xai|whsec|sb_secret)[-_][\w-]{6,}|AIza[\w-]{12,}|eyJ[\w.-]{10,}|[\w-]{40,})/g;
+
+/** Why something failed, with the causes of that, for the log: without what looks like a key. */
 export function traceOf(failure: unknown): string {
-  const cause = failure instanceof ScripError ? failure.cause ?? failure : failure;
-  return cause instanceof Error ? cause.stack ?? cause.message : String(cause);
+  const traces: string[] = [];
+  let cause = failure instanceof ScripError ? failure.cause ?? failure : failure;
+  while (cause !== undefined && traces.length < MAX_CAUSES) {
+    traces.push(cause instanceof Error ? cause.stack ?? cause.message : String(cause));
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  return traces.join("\nCaused by: ").replace(ADDRESS, "$1$2").replace(KEY, "[redacted]");
 }
 
 /** A JSON answer. */
@@ -172,7 +183,7 @@ export type StreamEvent = readonly [name: string, data: unknown];
  */
 export function eventStream(
   next: () => Promise<StreamEvent | undefined>,
-  leave: () => Promise<void>,
+  leave: () => void,
 ): Response {
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
@@ -262,13 +273,15 @@ export async function readText(request: Request, maxBytes: number): Promise<stri
  */
 export function readQuery<S extends z.ZodType>(request: Request, schema: S): z.output<S> {
   const { searchParams } = new URL(request.url);
+  const seen = new Set<string>();
   for (const key of searchParams.keys()) {
-    if (searchParams.getAll(key).length > 1) {
-      throw scripError("invalid_request", `${shown(key)}: must be given once`);
-    }
+    if (seen.has(key)) throw scripError("invalid_request", `${shown(key)}: must be given once`);
+    seen.add(key);
   }
   return noteSubject(request, parse(schema, Object.fromEntries(searchParams)));
 }
+
+const MAX_PROBLEMS = 20;
 
 /**
  * Checks a value against a schema.
@@ -283,14 +296,20 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown): z.output<
     },
   });
   if (success) return data;
-  const problems = new Set(error.issues.flatMap((issue) => {
-    const name = (...more: string[]) => shown([...issue.path, ...more].join(".") || "body");
-    return issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => `${name(key)}: is not a field of this request`)
-      : [`${name()}: ${issue.message}`];
-  }));
+  const problems = new Set(
+    error.issues.slice(0, MAX_PROBLEMS).flatMap((issue) => {
+      const name = (...more: string[]) => shown([...issue.path, ...more].join(".") || "body");
+      return issue.code === "unrecognized_keys"
+        ? issue.keys.slice(0, MAX_PROBLEMS).map((key) =>
+          `${name(key)}: is not a field of this request`
+        )
+        : [`${name()}: ${issue.message}`];
+    }),
+  );
   const [first = "body: is not valid"] = problems;
-  throw scripError("invalid_request", first, { details: [...problems].slice(0, 20).join("; ") });
+  throw scripError("invalid_request", first, {
+    details: [...problems].slice(0, MAX_PROBLEMS).join("; "),
+  });
 }
 
 const shown = (name: string) => name.slice(0, 100);

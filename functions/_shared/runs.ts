@@ -1,7 +1,9 @@
 /** The engine of runs: what was started is ended once and written down, however it ends. */
+import { Buffer } from "node:buffer";
 import type { Row } from "./database.ts";
 import type { Deps } from "./deps.ts";
 import { type ErrorCode, ScripError, scripError } from "./errors.ts";
+import { toStorable } from "./fields.ts";
 import { alertOperator, traceOf } from "./http.ts";
 import {
   type Ended,
@@ -49,7 +51,8 @@ export interface Receipt {
   replayed: boolean;
 }
 
-const MAX_RESULT_BYTES = 8_388_608;
+/** The largest result that is kept, in JSON. */
+export const MAX_RESULT_BYTES = 16_777_216;
 // Postgres's.
 const MAX_INTEGER = 2_147_483_647;
 // While the caller waits, and then in the background.
@@ -188,7 +191,8 @@ export interface FinishOptions {
 
 /**
  * Ends a run: settles or releases its tokens, records the call and keeps the result. A run that had ended before stays as
- * it is. While the database is away it is tried again, after a while in the background; failing that, the hold expires.
+ * it is. A result that the database refuses is a failure: nobody pays for what nobody gets. While the database is away it
+ * is tried again, after a while in the background; failing that, the hold expires.
  *
  * @returns the run as it ended the first time.
  * @throws {ScripError} `service_unavailable` when it is tried on in the background, `run_not_found`.
@@ -200,32 +204,37 @@ export async function finishRun(
   end: RunEnd,
   { responseTimeMs = 0, laterPausesMs = LATER_PAUSES_MS }: FinishOptions = {},
 ): Promise<RunState> {
-  const kept = storable(end);
-  const call = (as: RunEnd) =>
-    deps.rpcOne("finish_run", {
+  const call = async (as: RunEnd) => {
+    const row = await deps.rpcOne("finish_run", {
       run_id: runId,
       // Clocks differ, and calls are found ended long after.
       response_time_ms: Math.min(Math.max(0, Math.round(responseTimeMs)), MAX_INTEGER),
       ...argumentsOf(as),
     });
-  try {
-    const row = await persist(() => call(kept), PAUSES_MS);
     if (row.replayed) return stateOf(runId, await readRun(deps, runId), true);
-    const result = kept.outcome === "succeeded" ? kept.result : null;
+    const result = as.outcome === "succeeded" ? as.result : null;
     return stateOf(runId, { ...row, result }, false);
-  } catch (error) {
+  };
+  const kept = keepable(end);
+  const keep = (pausesMs: number[]) =>
+    persist(() => call(kept), pausesMs).catch(async (error) => {
+      const isRefused = !isUnavailable(error) && !isCode(error, "run_not_found");
+      if (kept.outcome !== "succeeded" || !isRefused) throw error;
+      alertOperator(request, `Run ${runId} ends without its result: ${traceOf(error)}`);
+      return await persist(() => call(UNKEPT), pausesMs);
+    });
+  return await keep(PAUSES_MS).catch((error) => {
     if (isUnavailable(error)) {
-      const later = persist(() => call(kept), laterPausesMs).catch((failure) =>
+      const later = keep(laterPausesMs).catch((failure) =>
         alertOperator(request, unfinished(runId, failure))
       );
       deps.background(later);
-    } else if (kept.outcome === "succeeded" && !isCode(error, "run_not_found")) {
-      // The database does not take the result: nobody pays for what nobody gets.
-      await call({ outcome: "failed", error: "The result could not be kept" }).catch(() => {});
     }
     throw error;
-  }
+  });
 }
+
+const UNKEPT = { outcome: "failed", error: "The result could not be kept" } as const;
 
 function argumentsOf(end: RunEnd) {
   if (end.outcome !== "succeeded") return end;
@@ -260,12 +269,12 @@ const isCode = (error: unknown, code: ErrorCode) =>
 const isUnavailable = (error: unknown) => isCode(error, "service_unavailable");
 
 /** An end that the database can keep; a result that is too large is a failure. */
-function storable(end: RunEnd): RunEnd {
+function keepable(end: RunEnd): RunEnd {
   const failed = (error: string) => ({ outcome: "failed", error } as const);
   try {
     const kept = toStorable(end);
     if (kept.outcome !== "succeeded") return kept;
-    const bytes = new TextEncoder().encode(JSON.stringify(kept.result ?? null)).length;
+    const bytes = Buffer.byteLength(JSON.stringify(kept.result ?? null));
     return bytes <= MAX_RESULT_BYTES
       ? kept
       : failed(`The result is too large: ${bytes} bytes, at most ${MAX_RESULT_BYTES} are kept`);
@@ -273,13 +282,6 @@ function storable(end: RunEnd): RunEnd {
     return failed("The result is not JSON, or nested too deeply");
   }
 }
-
-// In the form that JSON.stringify gives them.
-const UNSTORABLE = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][\da-f]{2})/g;
-
-/** A JSON value as Postgres can store it: without NUL, and without halves of surrogate pairs. */
-export const toStorable = <T>(value: T): T =>
-  JSON.parse(JSON.stringify(value).replace(UNSTORABLE, "$1\uFFFD"));
 
 /**
  * Reads a run.

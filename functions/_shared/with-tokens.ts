@@ -1,8 +1,9 @@
 /** Work of your own that is paid for in tokens: for edge functions beside Scrip's. */
 import type { Deps } from "./deps.ts";
+import { toStorable } from "./fields.ts";
 import { operationId as operationIdOf } from "./http.ts";
 import type { Json, Quantities } from "./providers/provider.ts";
-import { conduct, readRun, type Receipt, receiptOf, stateOf, toStorable } from "./runs.ts";
+import { conduct, readRun, type Receipt, receiptOf, stateOf } from "./runs.ts";
 
 export { type Json, ProviderError, type Quantities } from "./providers/provider.ts";
 export type { Receipt } from "./runs.ts";

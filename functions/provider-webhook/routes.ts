@@ -2,13 +2,11 @@ import type { Deps } from "../_shared/deps.ts";
 import { ScripError } from "../_shared/errors.ts";
 import { json, noteSubject, type Params, readText, type Routes } from "../_shared/http.ts";
 import type { ProviderEvent } from "../_shared/providers/replicate.ts";
-import { endOf, finishRun, readRun } from "../_shared/runs.ts";
-
-const MAX_BYTES = 16_777_216;
+import { endOf, finishRun, MAX_RESULT_BYTES, readRun } from "../_shared/runs.ts";
 
 /** POST provider-webhook/{provider} → get_run(), finish_run(): of a run that has ended, once the signature is checked */
 const providerWebhook = (deps: Deps) => async (request: Request, params: Params) => {
-  const body = await readText(request, MAX_BYTES);
+  const body = await readText(request, MAX_RESULT_BYTES);
   const event = await deps.providers.readWebhook(params["provider"] ?? "", request, body);
   return json({ received: true, outcome: await apply(deps, request, event) });
 };

@@ -3,32 +3,19 @@ import { z } from "zod";
 import type { Arguments } from "../_shared/database.ts";
 import type { Deps } from "../_shared/deps.ts";
 import { scripError } from "../_shared/errors.ts";
-import { must } from "../_shared/fields.ts";
+import { MAX_LEVELS, must, storableJson } from "../_shared/fields.ts";
 import { alertOperator } from "../_shared/http.ts";
-import { roundNumbers } from "../_shared/numbers.ts";
 import type { Input, Model, Provider } from "../_shared/providers/provider.ts";
-import { toStorable } from "../_shared/runs.ts";
-
-const MAX_DEPTH = 100;
-
-const isDeeper = (value: unknown, levels: number): boolean =>
-  typeof value === "object" && value !== null &&
-  (levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1)));
-
-const isStorable = (value: unknown) => JSON.stringify(toStorable(value)) === JSON.stringify(value);
 
 const RULE = must(
-  `text, or an object of at most ${MAX_DEPTH} levels, without NUL and halves of surrogate pairs`,
+  `text, or an object of at most ${MAX_LEVELS} levels, without NUL and halves of surrogate pairs`,
 );
 
-/** The input as it is sent: an object, or the text that is the whole of it. Numbers may be rounded. */
-export const Given = z.unknown()
-  .refine((value) => value !== undefined, "is required")
-  // First, since what follows would follow any depth.
-  .refine((value) => !isDeeper(value, MAX_DEPTH), RULE)
-  .transform(roundNumbers)
-  .pipe(z.union([z.string(), z.record(z.string(), z.json())], RULE))
-  .refine(isStorable, RULE);
+/** The input as it is sent: an object, or the text that is the whole of it. */
+export const Given = storableJson(
+  z.union([z.string(), z.record(z.string(), z.json())], RULE),
+  RULE,
+);
 
 /** What a caller asks for. */
 export interface Asked {

@@ -34,11 +34,16 @@ export function replayStream(receipt: Receipt): Response {
     ["delta", { text: textOf(receipt.result) }],
     ["done", receipt],
   ];
-  return eventStream(() => Promise.resolve(events.shift()), () => Promise.resolve());
+  return eventStream(() => Promise.resolve(events.shift()), () => {});
 }
 
 const textOf = (result: Receipt["result"]): string =>
   z.object({ text: z.string() }).safeParse(result).data?.text ?? "";
+
+/** How long the provider's own counts are waited for when the caller is gone. */
+const COUNTING_MS = 2000;
+/** How long a provider may be silent before the time is over; half of the time when that is less. */
+const SILENCE_MS = 5000;
 
 /** A run whose text goes to the caller as it comes, and which ends once, whoever ends it. */
 class StreamedRun {
@@ -46,12 +51,15 @@ class StreamedRun {
   readonly #request: Request;
   readonly #run: Running;
   readonly #limits: Limits;
+  /** Stops the provider, which may count on for a while when the caller is gone. */
+  readonly #work = new AbortController();
   readonly #began = performance.now();
   #streaming: Streaming | undefined;
   #pieces: AsyncIterator<string> | undefined;
   /** Whether the provider is waited for, and not the caller. */
   #isWaiting = false;
-  #hasText = false;
+  /** When the last text came. */
+  #lastTextAt: number | undefined;
   #ending: Promise<RunState> | undefined;
 
   constructor(deps: Deps, request: Request, run: Running) {
@@ -72,84 +80,106 @@ class StreamedRun {
       }
       yield ["done", await this.#settle(() => endOf(this.#open().produced()))];
     } catch (error) {
-      const told = await this.#fail(error);
-      if (told) yield ["error", told];
+      yield ["error", await this.#fail(error)];
     }
   }
 
   /** The caller is gone. */
-  async leave(): Promise<void> {
+  leave(): void {
     this.#limits.leave();
-    await this.#ending?.catch(() => {});
   }
 
   #open(): Streaming {
     const { model, provider, input, runId } = this.#run;
-    const { signal } = this.#limits;
+    const { signal } = this.#work;
     this.#streaming ??= provider.stream?.({ model, input, runId, signal });
     if (!this.#streaming) throw new Error(`${model.provider} cannot stream`);
     return this.#streaming;
   }
 
-  /** The next text that isn't empty; undefined when there is no more. */
+  /** The next text that isn't empty; undefined when there is no more, or the run was stopped. */
   async #next(): Promise<string | undefined> {
     if (this.#ending) return undefined;
     const pieces = this.#pieces ??= this.#open()[Symbol.asyncIterator]();
-    for (;;) {
-      this.#isWaiting = true;
-      const { done, value } = await unlessStopped(pieces.next(), this.#limits.signal);
+    this.#isWaiting = true;
+    try {
+      for (;;) {
+        const { done, value } = await unlessStopped(pieces.next(), this.#limits.signal);
+        if (done) return undefined;
+        if (value === "") continue;
+        this.#lastTextAt = performance.now();
+        return value;
+      }
+    } catch (error) {
+      if (this.#ending) return undefined;
+      throw error;
+    } finally {
       this.#isWaiting = false;
-      if (done) return undefined;
-      if (value === "") continue;
-      this.#hasText = true;
-      return value;
     }
   }
 
   /** Ends the run when the time is over or the caller is gone. */
-  #stop(reason: unknown): void {
-    // A provider that is waited for is late. A caller who is waited for has taken what there is, as one who is gone.
-    if (this.#isWaiting && !isGone(reason)) return;
-    const ending = async () => await this.#end(() => this.#partial());
-    this.#deps.background(ending().catch(async (error) => void await this.#fail(error)));
+  #stop(reason: Stopped): void {
+    const ending = this.#end(() => this.#cut(reason).finally(() => this.#work.abort(reason)));
+    this.#deps.background(ending.catch((failure) => this.#alert(failure)));
   }
 
   /** What was produced is charged: who wants text for nothing could leave just before its end. */
-  #partial(): RunEnd {
-    if (!this.#hasText) return endByError(new Stopped("canceled", GONE));
-    const { result, ...rest } = this.#open().produced();
-    return endOf({ ...rest, result: { ...Partial.parse(result), truncated: true } });
+  async #cut(reason: Stopped): Promise<RunEnd> {
+    if (!isGone(reason) && this.#isSilent()) return endByError(reason);
+    // Also of a caller who did not read until the time was over.
+    if (this.#lastTextAt === undefined) return endByError(new Stopped("canceled", GONE));
+    const streaming = this.#open();
+    const part = endOf(streaming.produced());
+    if (!isGone(reason)) return part;
+    // At its end the provider has counted. Else what is made in vain is nobody's to pay.
+    const isWhole = await streaming.finish?.(COUNTING_MS).catch(() => false);
+    return isWhole ? endOf(streaming.produced()) : part;
   }
 
-  async #settle(end: () => RunEnd): Promise<Receipt> {
-    return receiptOf(await this.#end(end), false);
+  /** Whether the provider, and not the caller, is waited for too long. */
+  #isSilent(): boolean {
+    const silence = performance.now() - (this.#lastTextAt ?? -Infinity);
+    return this.#isWaiting &&
+      silence >= Math.min(SILENCE_MS, this.#run.model.timeout_seconds * 500);
+  }
+
+  async #settle(how: () => RunEnd): Promise<Receipt> {
+    return receiptOf(await this.#end(how), false);
   }
 
   /** Ends the run; the first end counts. */
-  #end(end: () => RunEnd): Promise<RunState> {
-    return this.#ending ??= this.#finish(end());
+  #end(how: () => RunEnd | Promise<RunEnd>): Promise<RunState> {
+    return this.#ending ??= this.#finish(how);
   }
 
-  async #finish(end: RunEnd): Promise<RunState> {
+  async #finish(how: () => RunEnd | Promise<RunEnd>): Promise<RunState> {
     this.#limits.lift();
+    const responseTimeMs = performance.now() - this.#began;
+    let end: RunEnd;
+    try {
+      end = await how();
+    } catch (error) {
+      this.#alert(error);
+      end = endByError(error);
+    }
     // Not waited for: a provider may take its time to let go.
     this.#pieces?.return?.().catch(() => {});
-    const responseTimeMs = performance.now() - this.#began;
     return await finishRun(this.#deps, this.#request, this.#run.runId, end, { responseTimeMs });
   }
 
-  /** Ends the run by an error, and makes it the caller's; nothing for a caller who is gone. */
-  async #fail(error: unknown): Promise<ErrorBody | undefined> {
+  /** Ends the run by an error, and makes it the caller's. */
+  async #fail(error: unknown): Promise<ErrorBody> {
     const ended = await this.#settle(() => endByError(error)).catch((failure) => failure);
-    if (isGone(error)) return undefined;
     const told = isOfRun(error) ? ended : error;
-    const { runId } = this.#run;
-    alertOperator(this.#request, `Run ${runId} failed: ${traceOf(told)}`);
+    if (!isGone(this.#limits.signal.reason)) this.#alert(told);
     if (told instanceof ScripError) return told.body;
-    return scripError("internal_error", "Scrip failed", { details: runId }).body;
+    return scripError("internal_error", "Scrip failed", { details: this.#run.runId }).body;
+  }
+
+  #alert(failure: unknown): void {
+    alertOperator(this.#request, `Run ${this.#run.runId} failed: ${traceOf(failure)}`);
   }
 }
 
-const Partial = z.record(z.string(), z.json()).catch({});
-
-const isGone = (error: unknown) => error instanceof Stopped && error.outcome === "canceled";
+const isGone = (reason: unknown) => reason instanceof Stopped && reason.outcome === "canceled";

@@ -4,12 +4,19 @@ import type { Deps } from "../_shared/deps.ts";
 import { ScripError, scripError } from "../_shared/errors.ts";
 import { Id } from "../_shared/fields.ts";
 import { alertOperator, json, type Params, parse, traceOf } from "../_shared/http.ts";
-import { ProviderError } from "../_shared/providers/provider.ts";
+import {
+  type Ended,
+  type Finished,
+  type Pending,
+  ProviderError,
+} from "../_shared/providers/provider.ts";
 import { endOf, finishRun, readRun } from "../_shared/runs.ts";
 
 type Run = Row<"get_run">;
 
 const OfRun = z.object({ run_id: Id });
+
+const CANCELED = { outcome: "canceled", error: "The run was canceled" } as const;
 
 /** GET run-model/{run_id} → get_run(); one that goes on at the provider is asked for there, and ended by finish_run() */
 export const getRun = (deps: Deps) => async (request: Request, params: Params) => {
@@ -20,14 +27,15 @@ export const getRun = (deps: Deps) => async (request: Request, params: Params) =
   return answer(run_id, isEnded ? await readRun(deps, run_id, userId) : run);
 };
 
-/** POST run-model/{run_id}/cancel → get_run(), the provider, finish_run(); one that has ended stays as it is */
+/** POST run-model/{run_id}/cancel → get_run(), the provider, finish_run(); one that had ended by then stays as it is */
 export const cancelRun = (deps: Deps) => async (request: Request, params: Params) => {
   const { userId } = await deps.verify(request, "user");
   const { run_id } = parse(OfRun, params);
   const run = await readRun(deps, run_id, userId);
   if (run.run_status !== "running") return answer(run_id, run);
-  await stopAtProvider(deps, run_id, run);
-  const end = { outcome: "canceled", error: "The run was canceled" } as const;
+  const outcome = await stopAtProvider(deps, run_id, run);
+  const isOver = outcome.status === "succeeded" || outcome.status === "failed";
+  const end = isOver ? endOf(outcome) : CANCELED;
   await finishRun(deps, request, run_id, end, { responseTimeMs: ageOf(run) });
   return answer(run_id, await readRun(deps, run_id, userId));
 };
@@ -70,13 +78,14 @@ async function catchUp(deps: Deps, request: Request, runId: string, run: Run): P
 /**
  * Stops a run at its provider.
  *
+ * @returns how it is there: it may have ended before.
  * @throws {ScripError} `operation_in_progress` when it is no run that can be stopped; `provider_failed`.
  */
 async function stopAtProvider(
   deps: Deps,
   runId: string,
   { provider_run_id: id, model: slug }: Run,
-): Promise<void> {
+): Promise<Finished | Pending | Ended> {
   const model = id === null || slug === null
     ? undefined
     : await deps.rpcOne("get_ai_model", { slug });
@@ -87,7 +96,7 @@ async function stopAtProvider(
       hint: "Abort the request that waits for it, or ask for the run until it has ended.",
     });
   }
-  await provider.cancel(model, id).catch((error) => {
+  return await provider.cancel(model, id).catch((error) => {
     if (!(error instanceof ProviderError)) throw error;
     throw scripError("provider_failed", error.message, { details: runId, cause: error });
   });

@@ -6,7 +6,9 @@
  */
 import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { routes as admin } from "../../functions/admin/routes.ts";
-import { createHandler } from "../../functions/_shared/http.ts";
+import { scripError } from "../../functions/_shared/errors.ts";
+import { createHandler, traceOf } from "../../functions/_shared/http.ts";
+import { ProviderError } from "../../functions/_shared/providers/provider.ts";
 import { routes as credits } from "../../functions/credits/routes.ts";
 import { routes as getTokenBalance } from "../../functions/get-token-balance/routes.ts";
 import { routes as activate } from "../../functions/verify-and-activate-code/routes.ts";
@@ -446,7 +448,10 @@ Deno.test("browsers of any origin may call", async () => {
   );
   const { response: failed } = await send("POST", "credits/charge");
   equal(failed.headers.get("access-control-allow-origin"), "*");
-  match(failed.headers.get("access-control-expose-headers") ?? "", /x-request-id, retry-after/);
+  match(
+    failed.headers.get("access-control-expose-headers") ?? "",
+    /x-request-id, retry-after, content-disposition/,
+  );
 });
 
 Deno.test("request ids are taken when safe and made otherwise", async () => {
@@ -471,6 +476,27 @@ Deno.test("an unknown failure is opaque, and the log has its cause", async () =>
   ok(!/fire/.test(text) && text.includes(log[0]?.request_id ?? "?"));
   match(log[0]?.error ?? "", /on fire/);
   equal(log[0]?.level, "error");
+});
+
+Deno.test("the log has the causes of a failure, and of addresses and keys nothing that opens a door", () => {
+  const root = new Error(
+    "refused https://user:pa/ss@api.test/v1?key=abc(3), postgres://u:pw@db:5/x",
+  );
+  const middle = new TypeError("the key sk-abcdef123456 is wrong", { cause: root });
+  const trace = traceOf(new ProviderError("The connection failed", { cause: middle }));
+  match(
+    trace,
+    /^ProviderError: The connection failed\n +at .*\nCaused by: TypeError: the key \[re/s,
+  );
+  match(
+    trace,
+    /\nCaused by: Error: refused https:\/\/api\.test\(3\), postgres:\/\/db:5\n +at file:/,
+  );
+  for (const secret of ["abc", "pa/", "pw", "user"]) ok(!trace.includes(secret), trace);
+  equal(traceOf(scripError("provider_failed", "No", { cause: "why" })), "why");
+  const cyclic = new Error("round");
+  cyclic.cause = cyclic;
+  equal(traceOf(cyclic).split("Caused by").length, 5);
 });
 
 Deno.test("the log has one line a request, who called, and no secret", async () => {

@@ -75,6 +75,18 @@ Deno.test("a signed webhook ends its run, and is a duplicate from then on", asyn
   equal(await outcomeOf(await deliver({}, runs)), "duplicate");
 });
 
+Deno.test("a result that the database refuses is applied as a failure", async () => {
+  let refusals = 1;
+  const runs = fakeRuns(({ name }) => {
+    if (name === "finish_run" && refusals-- > 0) throw new Error("statement too complex");
+    return undefined;
+  });
+  const { response, ends } = await deliver({}, runs);
+  equal(await outcomeOf({ response }), "applied");
+  deepEqual(ends.map(({ outcome }) => outcome), ["succeeded", "failed"]);
+  equal(runs.run.run_status, "failed");
+});
+
 Deno.test("clocks that differ, and ends that are found late, do not lose a result", async () => {
   for (const [day, expected] of [["2999-01-01", 0], ["2000-01-01", 2_147_483_647]] as const) {
     const runs = fakeRuns();

@@ -8,6 +8,7 @@ import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "n
 import { scripError } from "../../functions/_shared/errors.ts";
 import { createHandler } from "../../functions/_shared/http.ts";
 import {
+  type Ended,
   type Finished,
   type Provider,
   ProviderError,
@@ -322,7 +323,7 @@ Deno.test("a run that goes on at the provider after its end is cancelled there",
     },
     cancel: (_, id) => {
       canceled.push(id);
-      return Promise.resolve();
+      return Promise.resolve(running());
     },
   }, { signal: gone.signal });
   deepEqual(ends().map(({ outcome }) => outcome), ["canceled"]);
@@ -403,12 +404,53 @@ Deno.test("an end that cannot be written down is the operator's to know", async 
   match(log[1]?.error ?? "", new RegExp(`^Run ${RUN} could not be ended: .*not available`));
 });
 
-Deno.test("a result that the database does not take is not charged", async () => {
-  const runs = answering("finish_run", new Error("statement too complex"));
+const REFUSALS = [
+  new Error("statement too complex"),
+  scripError("invalid_request", "output_tokens must be less"),
+  scripError("balance_limit_exceeded", "Too much"),
+];
+const UNKEPT = {
+  code: "provider_failed",
+  message: "The result could not be kept",
+  details: RUN,
+};
+
+Deno.test("a result that the database refuses is a failure, which nobody pays for", async () => {
   const done = { run: () => Promise.resolve(finished("Hi")) };
-  const { response, ends } = await run(done, { runs });
-  equal(response.status, 500);
-  deepEqual(ends().map(({ outcome }) => outcome), ["succeeded", "failed"]);
+  for (const refusal of REFUSALS) {
+    const runs = answering("finish_run", refusal);
+    const { response, ends, log } = await run(done, { runs });
+    deepEqual(await errorOf(response), { status: 502, ...UNKEPT });
+    deepEqual(ends().map(({ outcome }) => outcome), ["succeeded", "failed"]);
+    match(
+      log[1]?.error ?? "",
+      new RegExp(`^Run ${RUN} ends without its result: .*${refusal.message}`),
+    );
+    equal(runs.run.run_status, "failed");
+
+    const streamed = answering("finish_run", refusal);
+    const events = await run(streaming(["H"]), { ...STREAM, runs: streamed });
+    const [name, error] = eventsOf(await events.response.text())[2] ?? [];
+    deepEqual([name, error], ["error", { ...UNKEPT, hint: null }]);
+    equal(streamed.run.run_status, "failed");
+
+    const asked = answering("finish_run", refusal);
+    Object.assign(asked.run, { provider_run_id: "p1" });
+    const { body } = await ask({ check: () => Promise.resolve(finished("Hi")) }, asked);
+    deepEqual([body.status, body.error], ["failed", UNKEPT.message]);
+  }
+});
+
+Deno.test("a result is also refused in the background, and an end that is refused is an error", async () => {
+  const done = { run: () => Promise.resolve(finished("Hi")) };
+  const refusal = new Error("statement too complex");
+  const later = answering("finish_run", away(), away(), away(), refusal, away());
+  equal((await run(done, { runs: later })).response.status, 503);
+  await until(() => later.run.run_status === "failed");
+
+  const twice = answering("finish_run", refusal, refusal);
+  equal((await run(done, { runs: twice })).response.status, 500);
+  equal(twice.run.run_status, "running");
 });
 
 Deno.test("text that Postgres cannot store does not lose a result", async () => {
@@ -419,14 +461,14 @@ Deno.test("text that Postgres cannot store does not lose a result", async () => 
   deepEqual((await response.json()).result, kept);
 });
 
-Deno.test("a result has at most 8 MiB", async () => {
+Deno.test("a result has at most 16 MiB", async () => {
   const done = (bytes: number) => ({
     run: () => Promise.resolve({ ...finished("x".repeat(bytes - 11)), summary: "" }),
   });
-  const { response, ends } = await run(done(8_388_609));
-  match((await errorOf(response)).message, /^The result is too large: 8388609 bytes, at most/);
+  const { response, ends } = await run(done(16_777_217));
+  match((await errorOf(response)).message, /^The result is too large: 16777217 bytes, at most/);
   deepEqual(ends().map(({ outcome }) => outcome), ["failed"]);
-  equal((await run(done(8_388_608))).response.status, 200);
+  equal((await run(done(16_777_216))).response.status, 200);
 });
 
 Deno.test("a run that takes longer is noted and answered 202", async () => {
@@ -486,6 +528,9 @@ Deno.test("the models on offer are for anyone", async () => {
   const rows = [{ slug: "m", kind: "text" }];
   const { response } = await send("GET", "/models", { answer: () => rows });
   deepEqual(await response.json(), { data: rows });
+  const posted = await send("POST", "/models");
+  equal(posted.response.status, 405);
+  equal(posted.response.headers.get("allow"), "GET, OPTIONS");
 });
 
 /** Asks for the run, or cancels it. */
@@ -563,7 +608,7 @@ Deno.test("a run that goes on at the provider can be canceled, once", async () =
   const provider: Partial<Provider> = {
     cancel: (_, id) => {
       canceled.push(id);
-      return Promise.resolve();
+      return Promise.resolve(running());
     },
   };
   const runs = pending();
@@ -580,6 +625,18 @@ Deno.test("a run that goes on at the provider can be canceled, once", async () =
   deepEqual(canceled, ["p1"]);
 });
 
+Deno.test("a run that had ended at the provider before it was canceled ends like that", async () => {
+  const ends: [Finished | Ended, string, number][] = [
+    [finished("Hi"), "succeeded", 4],
+    [{ status: "failed", reason: "Out of memory" }, "failed", 0],
+    [{ status: "canceled", reason: "The provider canceled the run" }, "canceled", 0],
+  ];
+  for (const [outcome, status, tokens] of ends) {
+    const { body } = await ask({ cancel: () => Promise.resolve(outcome) }, pending(), "/cancel");
+    deepEqual([body.status, body.tokens_used], [status, tokens]);
+  }
+});
+
 Deno.test("a run that ends while it is canceled stays as it ended", async () => {
   const runs = pending();
   const { body } = await ask(
@@ -587,7 +644,7 @@ Deno.test("a run that ends while it is canceled stays as it ended", async () => 
       cancel: () => {
         const args = { outcome: "succeeded", result: { text: "Hi" } };
         runs.answer({ name: "finish_run", args });
-        return Promise.resolve();
+        return Promise.resolve(running());
       },
     },
     runs,
@@ -597,7 +654,7 @@ Deno.test("a run that ends while it is canceled stays as it ended", async () => 
 });
 
 Deno.test("a run that the request waits for cannot be canceled, nor one that the provider keeps", async () => {
-  const inline = await ask({ cancel: () => Promise.resolve() }, fakeRuns(), "/cancel");
+  const inline = await ask({ cancel: () => Promise.resolve(running()) }, fakeRuns(), "/cancel");
   equal(inline.response.status, 409);
   equal(inline.body.code, "operation_in_progress");
   equal((await ask({}, pending(), "/cancel")).response.status, 409);
@@ -613,7 +670,7 @@ const STREAM = { body: { model: "m", input: "Hello", stream: true } };
 
 /** A provider that streams pieces; a number is a pause, an error is thrown. */
 function streaming(pieces: (string | number | Error)[]) {
-  const seen = { text: "", closed: false, signal: new AbortController().signal };
+  const seen = { text: "", isWhole: false, closed: false, signal: new AbortController().signal };
   const stream = ({ signal }: { signal: AbortSignal }): Streaming => {
     seen.signal = signal;
     return {
@@ -629,11 +686,12 @@ function streaming(pieces: (string | number | Error)[]) {
               yield piece;
             }
           }
+          seen.isWhole = true;
         } finally {
           seen.closed = true;
         }
       },
-      produced: () => finished(seen.text),
+      produced: () => finished(seen.text, seen.isWhole ? {} : { truncated: true }),
     };
   };
   return { stream, seen };
@@ -738,6 +796,76 @@ Deno.test("a stream that hangs is late", async () => {
   await until(() => seen.closed);
 });
 
+Deno.test("a stream whose time is over while text comes is cut, and charged", async () => {
+  const runs = answering("get_ai_model", [{ ...MODEL, timeout_seconds: 0.4 }]);
+  const { stream, seen } = streaming(Array.from({ length: 100 }, () => ["a", 20]).flat());
+  const { response, ends } = await run({ stream }, { ...STREAM, runs });
+  const events = eventsOf(await response.text());
+  const [name, receipt] = events.at(-1) ?? [];
+  equal(name, "done");
+  const text = events.flatMap(([, data]) => data.text ?? []).join("");
+  deepEqual(receipt, { ...RECEIPT, result: { text, truncated: true } });
+  ok(text.length > 2 && text.length < 50);
+  deepEqual(ends().map(({ outcome }) => outcome), ["succeeded"]);
+  await until(() => seen.closed);
+});
+
+Deno.test("a caller who leaves pays by the provider's own counts, or else for what came until then", async () => {
+  const ways = [
+    [() => true, "Hi"],
+    [() => false, "H"],
+    [() => {
+      throw new ProviderError("Broke off");
+    }, "H"],
+  ] as const;
+  for (const [end, paid] of ways) {
+    const { stream, seen } = streaming(["H", 1000, "never"]);
+    const waited: [number, boolean][] = [];
+    const { response, ends } = await run({
+      stream: (call) =>
+        Object.assign(stream(call), {
+          finish: async (ms: number) => {
+            waited.push([ms, call.signal.aborted]);
+            await pause(20);
+            seen.text += "i";
+            return end();
+          },
+        }),
+    }, STREAM);
+    const reader = response.body?.getReader();
+    for (let count = 0; count < 2; count++) await reader?.read();
+    const next = reader?.read();
+    await reader?.cancel();
+    await next;
+    deepEqual(ends(), []);
+    await until(() => ends().length > 0);
+    await pause(20);
+    const [{ outcome, result }, ...more] = ends();
+    deepEqual([outcome, result.text, more], ["succeeded", paid, []]);
+    deepEqual(waited, [[2000, false]]);
+    ok(seen.signal.aborted);
+  }
+});
+
+Deno.test("a provider that cannot say what it produced is not paid", async () => {
+  const mistake = () => {
+    throw new TypeError("nothing was counted");
+  };
+  const broken = (call: { signal: AbortSignal }) =>
+    Object.assign(streaming(["H"]).stream(call), { produced: mistake });
+  const whole = await run({ stream: broken }, STREAM);
+  equal(eventsOf(await whole.response.text())[2]?.[0], "error");
+  const left = await run({ stream: broken }, STREAM);
+  const reader = left.response.body?.getReader();
+  for (let count = 0; count < 2; count++) await reader?.read();
+  await reader?.cancel();
+  for (const { ends, log } of [whole, left]) {
+    await until(() => ends().length > 0);
+    deepEqual(ends().map(({ outcome, error }) => [outcome, error]), [["failed", "Scrip failed"]]);
+    match(log[1]?.error ?? "", /nothing was counted/);
+  }
+});
+
 Deno.test("a caller who leaves pays for what was produced, and the provider stops", async () => {
   const leaving = [
     async (reader: ReadableStreamDefaultReader, _: AbortController) => await reader.cancel(),
@@ -773,6 +901,7 @@ Deno.test("a caller who leaves before any text pays nothing", async () => {
     const reader = response.body?.getReader();
     for (let count = 0; count < reads; count++) await reader?.read();
     await reader?.cancel();
+    await until(() => ends().length > 0);
     deepEqual(ends().map(({ outcome }) => outcome), ["canceled"]);
   }
 });

@@ -513,6 +513,9 @@ Deno.test("a batch is of 1 to 500 calls, each with its operation id, and of 2 Mi
   const many = (count: number, more = {}) =>
     Array.from({ length: count }, (_, number) => ({ ...CALL, operation_id: `${number}`, ...more }));
   await refused(post({ calls: many(501) }), "calls: must have at most 500 calls");
+  // Too many are not looked at.
+  const numbers = await post({ calls: Array.from({ length: 100_000 }, Number) });
+  equal((await errorOf(numbers.response)).details, "calls: must have at most 500 calls");
   const { operation_id: _, ...bare } = CALL;
   await refused(post({ calls: [CALL, bare] }), "calls.1.operation_id: is required");
   await refused(
