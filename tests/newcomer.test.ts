@@ -3,67 +3,73 @@ import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "n
 import { delay } from "../scripts/stack/parts.ts";
 import { call, createCodes, ledgerTest, signIn, signUp, stack } from "./harness.ts";
 
-ledgerTest("a newcomer signs up, activates a code, runs a model, spends, and is told why", async (sql) => {
-  const user = await signUp();
-  const mine = () => user.client.functions.invoke("get-token-balance", { method: "GET" });
-  equal((await mine()).data.remaining, 0);
+ledgerTest(
+  "a newcomer signs up, activates a code, runs a model, spends, and is told why",
+  async (sql) => {
+    const user = await signUp();
+    const mine = () => user.client.functions.invoke("get-token-balance", { method: "GET" });
+    equal((await mine()).data.remaining, 0);
 
-  const [code = ""] = await createCodes(sql, 1);
-  const activation = await call("verify-and-activate-code", { token: user.token, body: { code } });
-  deepEqual(activation.body, { tokens_granted: 2500, balance: 2500, replayed: false });
+    const [code = ""] = await createCodes(sql, 1);
+    const activation = await call("verify-and-activate-code", {
+      token: user.token,
+      body: { code },
+    });
+    deepEqual(activation.body, { tokens_granted: 2500, balance: 2500, replayed: false });
 
-  const run = await user.client.functions.invoke("run-model", {
-    body: { model: "demo-text", input: "Why is the sky blue?" },
-  });
-  match(run.data.result.text, /^Any again because able then new green /);
-  deepEqual([run.data.tokens_used, run.data.remaining, run.data.replayed], [1, 2499, false]);
-  const { data: { summary } } = await user.client.functions.invoke("usage", { method: "GET" });
-  deepEqual(
-    [summary.total_calls, summary.tokens_charged, summary.total_cost_usd],
-    [1, 1, "0.0000565"],
-  );
-  ok(Number(summary.total_cost_eur) > 0);
+    const run = await user.client.functions.invoke("run-model", {
+      body: { model: "demo-text", input: "Why is the sky blue?" },
+    });
+    match(run.data.result.text, /^Any again because able then new green /);
+    deepEqual([run.data.tokens_used, run.data.remaining, run.data.replayed], [1, 2499, false]);
+    const { data: { summary } } = await user.client.functions.invoke("usage", { method: "GET" });
+    deepEqual(
+      [summary.total_calls, summary.tokens_charged, summary.total_cost_usd],
+      [1, 1, "0.0000565"],
+    );
+    ok(Number(summary.total_cost_eur) > 0);
 
-  const charge = await call("credits/charge", {
-    secret: true,
-    body: { user_id: user.id, amount: 40, operation_id: "poem-1", description: "A poem" },
-  });
-  equal(charge.status, 200);
-  match(charge.body.transaction_id, /^[0-9a-f-]{36}$/);
-  deepEqual(
-    {
-      amount: charge.body.amount,
-      remaining: charge.body.remaining,
-      replayed: charge.body.replayed,
-    },
-    { amount: 40, remaining: 2459, replayed: false },
-  );
+    const charge = await call("credits/charge", {
+      secret: true,
+      body: { user_id: user.id, amount: 40, operation_id: "poem-1", description: "A poem" },
+    });
+    equal(charge.status, 200);
+    match(charge.body.transaction_id, /^[0-9a-f-]{36}$/);
+    deepEqual(
+      {
+        amount: charge.body.amount,
+        remaining: charge.body.remaining,
+        replayed: charge.body.replayed,
+      },
+      { amount: 40, remaining: 2459, replayed: false },
+    );
 
-  const balance = (await mine()).data;
-  deepEqual(balance, {
-    user_id: user.id,
-    purchased: 2500,
-    earned: 0,
-    admin_bonus: 0,
-    approved_requests: 0,
-    total: 2500,
-    used: 41,
-    reserved: 0,
-    remaining: 2459,
-  });
+    const balance = (await mine()).data;
+    deepEqual(balance, {
+      user_id: user.id,
+      purchased: 2500,
+      earned: 0,
+      admin_bonus: 0,
+      approved_requests: 0,
+      total: 2500,
+      used: 41,
+      reserved: 0,
+      remaining: 2459,
+    });
 
-  const { data: lines } = await user.client.rpc("explain_balance", { user_id: user.id });
-  deepEqual(
-    lines.map((l: Record<string, unknown>) => [l["source"], l["amount"], l["running_total"]]),
-    [["access_code", 2500, 2500], ["used", -41, 2459], ["reserved", 0, 2459]],
-  );
-  const admin = await signIn(stack.admin);
-  const explained = await call(`admin/users/${user.id}/explain`, { token: admin.token });
-  equal(explained.body.remaining, 2459);
-  const amounts = (all: Record<string, unknown>[]) =>
-    all.map((l) => [l["source"], l["amount"], l["reference"]]);
-  deepEqual(amounts(explained.body.lines), amounts(lines));
-});
+    const { data: lines } = await user.client.rpc("explain_balance", { user_id: user.id });
+    deepEqual(
+      lines.map((l: Record<string, unknown>) => [l["source"], l["amount"], l["running_total"]]),
+      [["access_code", 2500, 2500], ["used", -41, 2459], ["reserved", 0, 2459]],
+    );
+    const admin = await signIn(stack.admin);
+    const explained = await call(`admin/users/${user.id}/explain`, { token: admin.token });
+    equal(explained.body.remaining, 2459);
+    const amounts = (all: Record<string, unknown>[]) =>
+      all.map((l) => [l["source"], l["amount"], l["reference"]]);
+    deepEqual(amounts(explained.body.lines), amounts(lines));
+  },
+);
 
 ledgerTest("a newcomer refills an API token, the HUB is told, and its key spends", async () => {
   const user = await signUp();

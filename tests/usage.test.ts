@@ -4,7 +4,7 @@
  *
  * Method: the routes on the running stack with users and models of each test's own, against the tables.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
 import { call, makeUser, signUp, stack, type TestUser } from "./harness.ts";
 import {
