@@ -4,11 +4,13 @@
 
 create or replace function private.hash_api_key(api_key text)
 returns bytea
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select sha256(convert_to(api_key, 'UTF8'))
+begin
+  return sha256(convert_to(api_key, 'UTF8'));
+end;
 $$;
 
 comment on function private.hash_api_key is 'The hash under which an API key is stored.';

@@ -7,10 +7,12 @@
 
 create or replace function private.current_subscription(user_id uuid)
 returns table (subscription public.subscriptions, plan public.subscription_plans)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+begin
+  return query
   select s, p
   from public.subscriptions s
   join public.subscription_plans billed on billed.tier = s.tier
@@ -35,7 +37,8 @@ as $$
       ) > now()
     end
   order by p.monthly_cost desc, s.created_at
-  limit 1
+  limit 1;
+end;
 $$;
 
 comment on function private.current_subscription is 'The subscription that counts for a user, and its plan in force.';

@@ -8,6 +8,12 @@ CREATE TYPE "public"."run_status" AS ENUM ('running', 'succeeded', 'failed', 'ca
 
 set local check_function_bodies = off;
 
+DROP FUNCTION "private"."charge_multiplier"(uuid);
+
+DROP FUNCTION "private"."current_subscription"(uuid);
+
+DROP FUNCTION "private"."hash_api_key"(text);
+
 DROP FUNCTION "private"."usd_text"(numeric);
 
 CREATE TABLE "private"."usage_operations" ("user_id" uuid NOT NULL, "operation_id" text NOT NULL, "occurred_at" timestamp with time zone NOT NULL, "usage_id" uuid NOT NULL, CONSTRAINT "usage_operations_pkey" PRIMARY KEY (user_id, operation_id));
@@ -59,6 +65,19 @@ ALTER TABLE "public"."settings" ADD COLUMN "usage_previews" boolean NOT NULL DEF
 ALTER TABLE "public"."subscribers" ADD COLUMN "usage_previews" boolean NOT NULL DEFAULT true;
 
 ALTER TABLE "public"."usage_events" ALTER COLUMN "id" SET DEFAULT gen_random_uuid();
+
+CREATE OR REPLACE FUNCTION private.charge_multiplier(user_id uuid)
+ RETURNS numeric
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return coalesce(
+    (select (c.plan).multiplier from private.current_subscription(charge_multiplier.user_id) c), 1
+  );
+end;
+$function$;
 
 CREATE OR REPLACE FUNCTION private.check_call(service text, operation text, model text, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, seconds numeric, images integer, response_time_ms integer)
  RETURNS void
@@ -191,6 +210,42 @@ begin
 end;
 $function$;
 
+CREATE OR REPLACE FUNCTION private.current_subscription(user_id uuid)
+ RETURNS TABLE(subscription public.subscriptions, plan public.subscription_plans)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return query
+  select s, p
+  from public.subscriptions s
+  join public.subscription_plans billed on billed.tier = s.tier
+  join public.subscription_plans p
+    on p.tier = s.tier
+      or s.stripe_subscription_id is not null
+        and p.monthly_cost > billed.monthly_cost
+        and exists (
+          select 1 from public.purchases paid
+          where paid.user_id = s.user_id
+            and paid.stripe_subscription_id = s.stripe_subscription_id
+            and paid.tier = p.tier
+            and paid.period_end > now()
+            and (paid.amount_cents = 0 or paid.refunded_cents + paid.disputed_cents < paid.amount_cents)
+        )
+  where s.user_id = current_subscription.user_id
+    and case s.status
+      when 'trialing' then true
+      when 'active' then s.stripe_subscription_id is not null or s.current_period_end > now()
+      when 'past_due' then s.past_due_since + make_interval(
+        days => coalesce((select o.past_due_grace_days from public.settings o), 7)
+      ) > now()
+    end
+  order by p.monthly_cost desc, s.created_at
+  limit 1;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.error_codes()
  RETURNS TABLE(code text, http_status integer, meaning text)
  LANGUAGE sql
@@ -260,6 +315,17 @@ begin
   delete from public.runs r where r.user_id = old.id;
   perform set_config('scrip.posting', coalesce(v_posting, ''), true);
   return null;
+end;
+$function$;
+
+CREATE OR REPLACE FUNCTION private.hash_api_key(api_key text)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return sha256(convert_to(api_key, 'UTF8'));
 end;
 $function$;
 
@@ -2067,6 +2133,8 @@ COMMENT ON COLUMN "public"."usage_events"."usd_eur" IS 'Euros for a US dollar on
 
 COMMENT ON COLUMN "public"."usage_events"."user_id" IS 'Who made the call.';
 
+COMMENT ON FUNCTION "private"."charge_multiplier"(uuid) IS 'The multiplier of a user''s charges: 1 without a plan.';
+
 COMMENT ON FUNCTION "private"."check_call"(text, text, text, bigint, bigint, bigint, numeric, integer, integer) IS 'Checks what a call says of itself.';
 
 COMMENT ON FUNCTION "private"."claim_run"(uuid) IS 'Takes a run to end it.';
@@ -2075,7 +2143,11 @@ COMMENT ON FUNCTION "private"."close_run"(public.runs, public.run_status, bigint
 
 COMMENT ON FUNCTION "private"."create_usage_month"(date) IS 'Makes the partition for a month''s calls, unless it is there.';
 
+COMMENT ON FUNCTION "private"."current_subscription"(uuid) IS 'The subscription that counts for a user, and its plan in force.';
+
 COMMENT ON FUNCTION "private"."forget_usage"() IS 'Deletes a deleted account''s calls, sums and runs.';
+
+COMMENT ON FUNCTION "private"."hash_api_key"(text) IS 'The hash under which an API key is stored.';
 
 COMMENT ON FUNCTION "private"."is_kept"(timestamp with time zone) IS 'Whether a call of that moment can be recorded.';
 
@@ -2179,6 +2251,10 @@ COMMENT ON TYPE "public"."price_mode" IS 'fixed: so many tokens a call. metered:
 
 COMMENT ON TYPE "public"."run_status" IS 'running until it ends; abandoned when nobody ended it in time. Only succeeded is charged.';
 
+REVOKE ALL ON FUNCTION "private"."charge_multiplier"(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."charge_multiplier"(uuid) TO "postgres";
+
 REVOKE ALL ON FUNCTION "private"."check_call"(text, text, text, bigint, bigint, bigint, numeric, integer, integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."check_call"(text, text, text, bigint, bigint, bigint, numeric, integer, integer) TO "postgres";
@@ -2195,9 +2271,17 @@ REVOKE ALL ON FUNCTION "private"."create_usage_month"(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."create_usage_month"(date) TO "postgres";
 
+REVOKE ALL ON FUNCTION "private"."current_subscription"(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."current_subscription"(uuid) TO "postgres";
+
 REVOKE ALL ON FUNCTION "private"."forget_usage"() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."forget_usage"() TO "postgres";
+
+REVOKE ALL ON FUNCTION "private"."hash_api_key"(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."hash_api_key"(text) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."is_kept"(timestamp with time zone) FROM PUBLIC;
 
