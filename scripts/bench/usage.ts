@@ -26,6 +26,9 @@ export async function seedUsage(sql: postgres.Sql, user: string, calls: number):
         repeat('o', 200)
       from generate_series(1, ${calls}::int) as n`;
     await sql`
+      insert into private.usage_operations
+      select user_id, operation_id, occurred_at, id from usage_events where user_id = ${user}`;
+    await sql`
       insert into usage_daily
       select
         user_id, (occurred_at at time zone 'UTC')::date, service, model, operation, count(*), 0, 0, sum(input_tokens), 0,

@@ -112,9 +112,9 @@ export const JOBS: [minutes: number, path: string][] = [
   [1, "functions/v1/hub-sync"],
   [1, "rest/v1/rpc/expire_token_holds"],
   [1, "rest/v1/rpc/abandon_runs"],
+  [1, "rest/v1/rpc/prune_outbox"],
+  [1, "rest/v1/rpc/prune_runs"],
   [HOUR, "functions/v1/fx-sync"],
-  [DAY, "rest/v1/rpc/prune_outbox"],
-  [DAY, "rest/v1/rpc/prune_runs"],
   [DAY, "rest/v1/rpc/rotate_usage_months"],
 ];
 

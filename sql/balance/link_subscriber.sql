@@ -28,6 +28,7 @@ begin
     user_id = link_subscriber.user_id,
     display_name = coalesce(v_own.display_name, s.display_name),
     locale = coalesce(v_own.locale, s.locale),
+    usage_previews = s.usage_previews and coalesce(v_own.usage_previews, true),
     entitlement_granted_at = coalesce(v_own.entitlement_granted_at, s.entitlement_granted_at),
     earned_tokens = s.earned_tokens + coalesce(v_own.earned_tokens, 0),
     admin_bonus_tokens = s.admin_bonus_tokens + coalesce(v_own.admin_bonus_tokens, 0)

@@ -2,8 +2,8 @@
 -- user's, or changes a row of the user's twice. An account's deletion holds the row of auth.users while it waits for the
 -- queue (lock_deleted_user), so the row has to come first.
 --
--- Called by  claim_operation, claim_usd_operation, change_subscription, create_api_token, set_low_balance_threshold, and
---            what grants and takes back payments
+-- Called by  claim_operation, claim_usd_operation, claim_run, run_before, change_subscription, create_api_token,
+--            set_low_balance_threshold, and what grants and takes back payments
 
 create or replace function private.lock_account(user_id uuid)
 returns void

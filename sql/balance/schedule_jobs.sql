@@ -20,8 +20,8 @@ begin
       values
         ('scrip-expire-token-holds', '* * * * *', 'public.expire_token_holds()'),
         ('scrip-abandon-runs', '* * * * *', 'public.abandon_runs()'),
-        ('scrip-prune-outbox', '17 3 * * *', 'public.prune_outbox()'),
-        ('scrip-prune-runs', '27 3 * * *', 'public.prune_runs()'),
+        ('scrip-prune-outbox', '* * * * *', 'public.prune_outbox()'),
+        ('scrip-prune-runs', '* * * * *', 'public.prune_runs()'),
         ('scrip-rotate-usage-months', '37 3 * * *', 'public.rotate_usage_months()')
     loop
       execute 'select cron.schedule($1, $2, $3)' using v_job, v_schedule, 'select ' || v_route;

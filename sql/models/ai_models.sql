@@ -28,7 +28,9 @@ create table public.ai_models (
   constraint ai_models_service_check check (length(service) between 1 and 100),
   constraint ai_models_base_url_check check (base_url ~ '^https?://[^\s]+$' and length(base_url) <= 500),
   -- No other secret of the functions' environment can be sent to a base_url.
-  constraint ai_models_api_key_variable_check check (api_key_variable ~ '^[A-Z][A-Z0-9_]*_API_KEY$'),
+  constraint ai_models_api_key_variable_check check (
+    api_key_variable ~ '^[A-Z][A-Z0-9_]*_API_KEY$' and api_key_variable <> 'HUB_API_KEY'
+  ),
   constraint ai_models_fixed_tokens_check check (
     (price_mode = 'fixed') = (fixed_tokens is not null) and fixed_tokens >= 1 and fixed_tokens <= 9000000000000000
   ),

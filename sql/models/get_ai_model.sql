@@ -1,7 +1,7 @@
 -- Where and how a model runs. A model that is not on offer any more answers too, since its runs may be under way:
 -- start_model_run refuses it.
 --
--- Called by  functions/run-model, functions/provider-webhook
+-- Called by  functions/run-model
 -- Raises     model_not_found
 
 create or replace function public.get_ai_model(slug text)

@@ -56,7 +56,7 @@ begin
   limit 1;
   if v_now.source = 'manual' and source = 'catalogue' and coalesce(v_now.valid_to, 'infinity') > v_from then
     outcome := 'overridden';
-  elsif v_now.source = source and coalesce(v_now.valid_to, 'infinity') > v_from and (
+  elsif v_now.source = source and (v_now.valid_to is null or source = 'catalogue' and v_now.valid_to > v_from) and (
     v_now.input_usd_per_million, v_now.cached_input_usd_per_million, v_now.output_usd_per_million,
     v_now.usd_per_call, v_now.usd_per_second, v_now.usd_per_image
   ) is not distinct from (

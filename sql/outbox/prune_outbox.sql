@@ -1,7 +1,7 @@
 -- Deletes what was delivered or skipped more than so many days ago; what is dead stays. A backlog is worked off run by
 -- run.
 --
--- Called by  pg_cron every day where it exists (schedule_jobs)
+-- Called by  pg_cron every minute where it exists (schedule_jobs)
 -- Returns    how many
 
 create or replace function public.prune_outbox(keep_days integer default 30, max_rows integer default 10000)

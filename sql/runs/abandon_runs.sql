@@ -25,6 +25,9 @@ begin
     order by r.expires_at
     limit max_runs
   loop
+    -- As lock_account does it, but without waiting.
+    perform from auth.users u where u.id = v_due.user_id for key share skip locked;
+    continue when not found;
     continue when not pg_try_advisory_xact_lock(uuid_hash_extended(v_due.user_id, 0));
     select r.* into v_run
     from public.runs r

@@ -1,6 +1,6 @@
 -- Notes what the provider calls a run that takes longer.
 --
--- Called by  functions/_shared/runs.ts
+-- Called by  functions/run-model
 -- Returns    false when the run has ended, or is another one at the provider already
 -- Raises     run_not_found
 

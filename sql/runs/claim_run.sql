@@ -15,7 +15,7 @@ declare
 begin
   select r.user_id into v_user_id from public.runs r where r.id = run_id;
   if found then
-    perform private.lock_user(v_user_id);
+    perform private.lock_account(v_user_id);
     select r.* into v_run from public.runs r where r.user_id = v_user_id and r.id = run_id for update;
   end if;
   if v_run.id is null then

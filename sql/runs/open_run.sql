@@ -33,7 +33,7 @@ declare
 begin
   select h.* into v_hold
   from public.reserve_tokens(
-    user_id, v_tokens, 'run:' || operation_id, ttl_seconds, usage_model, jsonb_build_object('operation', operation)
+    user_id, v_tokens, 'run:' || operation_id, ttl_seconds, usage_model
   ) h;
   insert into public.runs as r (
     user_id, id, operation_id, request_hash, model, service, operation, usage_model, price_mode, base_tokens, markup,

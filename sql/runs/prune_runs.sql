@@ -1,7 +1,7 @@
 -- Deletes runs that ended more than settings.run_result_days ago, with their results. Their operation_ids stay taken, by
 -- their holds; what they cost stays in usage and the journal.
 --
--- Called by  pg_cron every day where it exists (schedule_jobs)
+-- Called by  pg_cron every minute where it exists (schedule_jobs)
 -- Returns    the number of runs deleted
 
 create or replace function public.prune_runs(max_runs integer default 10000)

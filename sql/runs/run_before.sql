@@ -20,7 +20,7 @@ begin
   if length(operation_id) > 251 then -- the hold's has run: before it
     perform private.raise_error('invalid_request', 'operation_id of a run must have 1 to 251 characters');
   end if;
-  perform private.lock_user(user_id);
+  perform private.lock_account(user_id);
   select r.* into v_run
   from public.runs r
   where r.user_id = run_before.user_id and r.operation_id = run_before.operation_id;

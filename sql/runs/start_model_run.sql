@@ -3,7 +3,7 @@
 --
 -- Called by  functions/run-model
 -- Returns    the run; replayed when an earlier call with the same operation_id started it and it has ended
--- Raises     invalid_request, model_not_found, model_unavailable, user_not_found, insufficient_tokens,
+-- Raises     invalid_request, invalid_amount, model_not_found, model_unavailable, user_not_found, insufficient_tokens,
 --            operation_id_reused, operation_in_progress
 
 create or replace function public.start_model_run(

@@ -1,6 +1,6 @@
--- Calls and their daily sums stay as operations wrote them, and so agree.
+-- Calls, their ids and their daily sums stay as operations wrote them, and so agree.
 --
--- Called by  triggers of usage_events and usage_daily
+-- Called by  triggers of usage_events, usage_operations and usage_daily
 -- Raises     journal_append_only
 
 create or replace function private.refuse_usage_change()

@@ -8,7 +8,8 @@
 -- Called by  functions/usage, track_usage_batch
 -- Returns    money as decimal strings, since JSON numbers are floats; unpriced = the cost is unknown; remaining is null
 --            when no tokens were asked for
--- Raises     invalid_request, invalid_amount, user_not_found, operation_id_reused, insufficient_tokens, hold_not_active
+-- Raises     invalid_request, invalid_amount, user_not_found, operation_id_reused, insufficient_tokens, hold_not_active,
+--            balance_limit_exceeded
 
 create or replace function public.track_usage(
   user_id uuid,

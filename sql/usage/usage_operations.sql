@@ -17,3 +17,14 @@ comment on column private.usage_operations.usage_id is 'The row of usage_events.
 alter table private.usage_operations enable row level security;
 
 revoke all on table private.usage_operations from public;
+
+create trigger usage_operations_guard
+before update or delete on private.usage_operations
+for each row
+when (current_setting('scrip.posting', true) is distinct from 'on')
+execute function private.refuse_usage_change();
+
+create trigger usage_operations_no_truncate
+before truncate on private.usage_operations
+for each statement
+execute function private.refuse_usage_change();

@@ -1,5 +1,5 @@
--- Proves that daily sums are the sums of their calls, for the months whose calls are kept; that tokens which calls and
--- runs say they were charged are charges in the journal.
+-- Proves that daily sums are the sums of their calls, for the months whose calls are kept; that each operation_id and each
+-- run that has ended is one call; that tokens which calls and runs say they were charged are charges in the journal.
 --
 -- Called by  verify_ledger
 
@@ -55,13 +55,30 @@ as $$
     on t.user_id = e.user_id
       and t.operation_id = case when e.run_id is null then '' else 'run:' end || e.operation_id
       and t.type = 'charge'
-  where e.tokens_charged > 0 and e.tokens_charged is distinct from -t.amount
+  where case
+    when e.run_id is null then e.tokens_charged > 0 and e.tokens_charged is distinct from -t.amount
+    else e.tokens_charged <> coalesce(-t.amount, 0)
+  end
   union all
-  select e.user_id, format('calls of the charge of %s', e.operation_id), 1, count(*)
-  from public.usage_events e
-  where e.tokens_charged > 0
-  group by e.user_id, e.operation_id, e.run_id
-  having count(*) > 1
+  select
+    coalesce(e.user_id, o.user_id), format('call %s of %s', coalesce(e.id, o.usage_id), coalesce(e.operation_id, o.operation_id)),
+    (o.usage_id is not null)::integer, (e.id is not null)::integer
+  from (select * from public.usage_events c where c.run_id is null) e
+  full join (
+    select *
+    from private.usage_operations c
+    where c.occurred_at at time zone 'UTC' >= coalesce((select r.kept_since from private.usage_retention r), '-infinity')
+  ) o
+    on o.user_id = e.user_id and o.operation_id = e.operation_id and o.usage_id = e.id and o.occurred_at = e.occurred_at
+  where e.id is null or o.usage_id is null
+  union all
+  select r.user_id, format('calls of run %s', r.id), 1, count(e.id)
+  from public.runs r
+  left join public.usage_events e on e.user_id = r.user_id and e.occurred_at = r.created_at and e.run_id = r.id
+  where r.status <> 'running'
+    and r.created_at at time zone 'UTC' >= coalesce((select k.kept_since from private.usage_retention k), '-infinity')
+  group by r.user_id, r.id
+  having count(e.id) <> 1
   union all
   select r.user_id, format('the charge of run %s', r.id), coalesce(r.tokens_used, 0), coalesce(-t.amount, 0)
   from public.runs r

@@ -24,7 +24,7 @@ CREATE TABLE "private"."usage_retention" ("id" boolean NOT NULL DEFAULT true, "k
 
 ALTER TABLE "private"."usage_retention" ENABLE ROW LEVEL SECURITY;
 
-CREATE TABLE "public"."ai_models" ("slug" text NOT NULL, "name" text NOT NULL, "description" text, "kind" public.ai_model_kind NOT NULL, "provider" text NOT NULL, "provider_model" text NOT NULL, "provider_version" text, "service" text, "base_url" text, "api_key_variable" text, "price_mode" public.price_mode NOT NULL, "fixed_tokens" bigint, "markup" numeric(10,4) NOT NULL DEFAULT 1, "max_output_tokens" integer NOT NULL DEFAULT 4096, "timeout_seconds" integer NOT NULL DEFAULT 60, "active" boolean NOT NULL DEFAULT true, "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "ai_models_api_key_variable_check" CHECK ((api_key_variable ~ '^[A-Z][A-Z0-9_]*_API_KEY$'::text)), CONSTRAINT "ai_models_base_url_check" CHECK (((base_url ~ '^https?://[^\s]+$'::text) AND (length(base_url) <= 500))), CONSTRAINT "ai_models_fixed_tokens_check" CHECK ((((price_mode = 'fixed'::public.price_mode) = (fixed_tokens IS NOT NULL)) AND (fixed_tokens >= 1) AND (fixed_tokens <= '9000000000000000'::bigint))), CONSTRAINT "ai_models_markup_check" CHECK (((markup > (0)::numeric) AND (markup <= (1000)::numeric))), CONSTRAINT "ai_models_max_output_tokens_check" CHECK (((max_output_tokens >= 1) AND (max_output_tokens <= 10000000))), CONSTRAINT "ai_models_name_check" CHECK (((length(name) >= 1) AND (length(name) <= 200))), CONSTRAINT "ai_models_pkey" PRIMARY KEY (slug), CONSTRAINT "ai_models_provider_check" CHECK (((length(provider) >= 1) AND (length(provider) <= 100))), CONSTRAINT "ai_models_provider_model_check" CHECK (((length(provider_model) >= 1) AND (length(provider_model) <= 200))), CONSTRAINT "ai_models_provider_version_check" CHECK (((length(provider_version) >= 1) AND (length(provider_version) <= 200))), CONSTRAINT "ai_models_service_check" CHECK (((length(service) >= 1) AND (length(service) <= 100))), CONSTRAINT "ai_models_slug_check" CHECK ((slug ~ '^[a-z0-9][a-z0-9._-]{0,99}$'::text)), CONSTRAINT "ai_models_timeout_seconds_check" CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 82800))));
+CREATE TABLE "public"."ai_models" ("slug" text NOT NULL, "name" text NOT NULL, "description" text, "kind" public.ai_model_kind NOT NULL, "provider" text NOT NULL, "provider_model" text NOT NULL, "provider_version" text, "service" text, "base_url" text, "api_key_variable" text, "price_mode" public.price_mode NOT NULL, "fixed_tokens" bigint, "markup" numeric(10,4) NOT NULL DEFAULT 1, "max_output_tokens" integer NOT NULL DEFAULT 4096, "timeout_seconds" integer NOT NULL DEFAULT 60, "active" boolean NOT NULL DEFAULT true, "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "ai_models_api_key_variable_check" CHECK (((api_key_variable ~ '^[A-Z][A-Z0-9_]*_API_KEY$'::text) AND (api_key_variable <> 'HUB_API_KEY'::text))), CONSTRAINT "ai_models_base_url_check" CHECK (((base_url ~ '^https?://[^\s]+$'::text) AND (length(base_url) <= 500))), CONSTRAINT "ai_models_fixed_tokens_check" CHECK ((((price_mode = 'fixed'::public.price_mode) = (fixed_tokens IS NOT NULL)) AND (fixed_tokens >= 1) AND (fixed_tokens <= '9000000000000000'::bigint))), CONSTRAINT "ai_models_markup_check" CHECK (((markup > (0)::numeric) AND (markup <= (1000)::numeric))), CONSTRAINT "ai_models_max_output_tokens_check" CHECK (((max_output_tokens >= 1) AND (max_output_tokens <= 10000000))), CONSTRAINT "ai_models_name_check" CHECK (((length(name) >= 1) AND (length(name) <= 200))), CONSTRAINT "ai_models_pkey" PRIMARY KEY (slug), CONSTRAINT "ai_models_provider_check" CHECK (((length(provider) >= 1) AND (length(provider) <= 100))), CONSTRAINT "ai_models_provider_model_check" CHECK (((length(provider_model) >= 1) AND (length(provider_model) <= 200))), CONSTRAINT "ai_models_provider_version_check" CHECK (((length(provider_version) >= 1) AND (length(provider_version) <= 200))), CONSTRAINT "ai_models_service_check" CHECK (((length(service) >= 1) AND (length(service) <= 100))), CONSTRAINT "ai_models_slug_check" CHECK ((slug ~ '^[a-z0-9][a-z0-9._-]{0,99}$'::text)), CONSTRAINT "ai_models_timeout_seconds_check" CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 82800))));
 
 ALTER TABLE "public"."ai_models" ENABLE ROW LEVEL SECURITY;
 
@@ -117,7 +117,7 @@ declare
 begin
   select r.user_id into v_user_id from public.runs r where r.id = run_id;
   if found then
-    perform private.lock_user(v_user_id);
+    perform private.lock_account(v_user_id);
     select r.* into v_run from public.runs r where r.user_id = v_user_id and r.id = run_id for update;
   end if;
   if v_run.id is null then
@@ -395,6 +395,37 @@ begin
 end;
 $function$;
 
+CREATE OR REPLACE FUNCTION private.link_subscriber(user_id uuid, email text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_own public.subscribers;
+  v_waiting public.subscribers;
+begin
+  perform private.lock_user(user_id);
+  select s.* into v_waiting
+  from public.subscribers s
+  where s.user_id is null and lower(s.email) = lower(link_subscriber.email)
+  for update;
+  if not found then
+    return;
+  end if;
+  delete from public.subscribers s where s.user_id = link_subscriber.user_id returning s.* into v_own;
+  update public.subscribers s
+  set
+    user_id = link_subscriber.user_id,
+    display_name = coalesce(v_own.display_name, s.display_name),
+    locale = coalesce(v_own.locale, s.locale),
+    usage_previews = s.usage_previews and coalesce(v_own.usage_previews, true),
+    entitlement_granted_at = coalesce(v_own.entitlement_granted_at, s.entitlement_granted_at),
+    earned_tokens = s.earned_tokens + coalesce(v_own.earned_tokens, 0),
+    admin_bonus_tokens = s.admin_bonus_tokens + coalesce(v_own.admin_bonus_tokens, 0)
+  where s.id = v_waiting.id;
+end;
+$function$;
+
 CREATE OR REPLACE FUNCTION private.open_run(user_id uuid, operation_id text, arguments jsonb, model text, service text, operation text, usage_model text, base_tokens bigint, cost_usd numeric, markup numeric, ttl_seconds integer, input_preview text)
  RETURNS public.runs
  LANGUAGE plpgsql
@@ -409,7 +440,7 @@ declare
 begin
   select h.* into v_hold
   from public.reserve_tokens(
-    user_id, v_tokens, 'run:' || operation_id, ttl_seconds, usage_model, jsonb_build_object('operation', operation)
+    user_id, v_tokens, 'run:' || operation_id, ttl_seconds, usage_model
   ) h;
   insert into public.runs as r (
     user_id, id, operation_id, request_hash, model, service, operation, usage_model, price_mode, base_tokens, markup,
@@ -702,7 +733,7 @@ begin
   if length(operation_id) > 251 then -- the hold's has run: before it
     perform private.raise_error('invalid_request', 'operation_id of a run must have 1 to 251 characters');
   end if;
-  perform private.lock_user(user_id);
+  perform private.lock_account(user_id);
   select r.* into v_run
   from public.runs r
   where r.user_id = run_before.user_id and r.operation_id = run_before.operation_id;
@@ -762,8 +793,8 @@ begin
       values
         ('scrip-expire-token-holds', '* * * * *', 'public.expire_token_holds()'),
         ('scrip-abandon-runs', '* * * * *', 'public.abandon_runs()'),
-        ('scrip-prune-outbox', '17 3 * * *', 'public.prune_outbox()'),
-        ('scrip-prune-runs', '27 3 * * *', 'public.prune_runs()'),
+        ('scrip-prune-outbox', '* * * * *', 'public.prune_outbox()'),
+        ('scrip-prune-runs', '* * * * *', 'public.prune_runs()'),
         ('scrip-rotate-usage-months', '37 3 * * *', 'public.rotate_usage_months()')
     loop
       execute 'select cron.schedule($1, $2, $3)' using v_job, v_schedule, 'select ' || v_route;
@@ -983,13 +1014,30 @@ AS $function$
     on t.user_id = e.user_id
       and t.operation_id = case when e.run_id is null then '' else 'run:' end || e.operation_id
       and t.type = 'charge'
-  where e.tokens_charged > 0 and e.tokens_charged is distinct from -t.amount
+  where case
+    when e.run_id is null then e.tokens_charged > 0 and e.tokens_charged is distinct from -t.amount
+    else e.tokens_charged <> coalesce(-t.amount, 0)
+  end
   union all
-  select e.user_id, format('calls of the charge of %s', e.operation_id), 1, count(*)
-  from public.usage_events e
-  where e.tokens_charged > 0
-  group by e.user_id, e.operation_id, e.run_id
-  having count(*) > 1
+  select
+    coalesce(e.user_id, o.user_id), format('call %s of %s', coalesce(e.id, o.usage_id), coalesce(e.operation_id, o.operation_id)),
+    (o.usage_id is not null)::integer, (e.id is not null)::integer
+  from (select * from public.usage_events c where c.run_id is null) e
+  full join (
+    select *
+    from private.usage_operations c
+    where c.occurred_at at time zone 'UTC' >= coalesce((select r.kept_since from private.usage_retention r), '-infinity')
+  ) o
+    on o.user_id = e.user_id and o.operation_id = e.operation_id and o.usage_id = e.id and o.occurred_at = e.occurred_at
+  where e.id is null or o.usage_id is null
+  union all
+  select r.user_id, format('calls of run %s', r.id), 1, count(e.id)
+  from public.runs r
+  left join public.usage_events e on e.user_id = r.user_id and e.occurred_at = r.created_at and e.run_id = r.id
+  where r.status <> 'running'
+    and r.created_at at time zone 'UTC' >= coalesce((select k.kept_since from private.usage_retention k), '-infinity')
+  group by r.user_id, r.id
+  having count(e.id) <> 1
   union all
   select r.user_id, format('the charge of run %s', r.id), coalesce(r.tokens_used, 0), coalesce(-t.amount, 0)
   from public.runs r
@@ -1018,6 +1066,9 @@ begin
     order by r.expires_at
     limit max_runs
   loop
+    -- As lock_account does it, but without waiting.
+    perform from auth.users u where u.id = v_due.user_id for key share skip locked;
+    continue when not found;
     continue when not pg_try_advisory_xact_lock(uuid_hash_extended(v_due.user_id, 0));
     select r.* into v_run
     from public.runs r
@@ -1396,7 +1447,7 @@ begin
   limit 1;
   if v_now.source = 'manual' and source = 'catalogue' and coalesce(v_now.valid_to, 'infinity') > v_from then
     outcome := 'overridden';
-  elsif v_now.source = source and coalesce(v_now.valid_to, 'infinity') > v_from and (
+  elsif v_now.source = source and (v_now.valid_to is null or source = 'catalogue' and v_now.valid_to > v_from) and (
     v_now.input_usd_per_million, v_now.cached_input_usd_per_million, v_now.output_usd_per_million,
     v_now.usd_per_call, v_now.usd_per_second, v_now.usd_per_image
   ) is not distinct from (
@@ -1892,6 +1943,10 @@ CREATE INDEX runs_running_idx ON public.runs USING btree (expires_at) WHERE (sta
 CREATE INDEX usage_events_service_idx ON ONLY public.usage_events USING btree (user_id, service, occurred_at, id);
 
 CREATE TRIGGER scrip_forget_usage AFTER DELETE ON auth.users FOR EACH ROW EXECUTE FUNCTION private.forget_usage();
+
+CREATE TRIGGER usage_operations_guard BEFORE DELETE OR UPDATE ON private.usage_operations FOR EACH ROW WHEN ((current_setting('scrip.posting'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION private.refuse_usage_change();
+
+CREATE TRIGGER usage_operations_no_truncate BEFORE TRUNCATE ON private.usage_operations FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_usage_change();
 
 CREATE TRIGGER currency_rates_no_truncate BEFORE TRUNCATE ON public.currency_rates FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_truncate();
 

@@ -3,7 +3,7 @@
 
 begin;
 
-select plan(63);
+select plan(64);
 
 select pg_temp.new_user('ann');
 
@@ -61,6 +61,7 @@ from (
     ('base_url', '{"base_url": "file:///etc/passwd"}'),
     ('api_key_variable', '{"api_key_variable": "SUPABASE_SERVICE_ROLE_KEY"}'),
     ('api_key_variable', '{"api_key_variable": "STRIPE_SECRET_KEY"}'),
+    ('api_key_variable', '{"api_key_variable": "HUB_API_KEY"}'),
     ('api_key_variable', '{"api_key_variable": "STRIPE_WEBHOOK_SECRET"}'),
     ('api_key_variable', '{"api_key_variable": "SUPABASE_DB_URL"}'),
     ('api_key_variable', '{"api_key_variable": "_API_KEY"}'),

@@ -3,7 +3,7 @@
 
 begin;
 
-select plan(117);
+select plan(119);
 
 create function pg_temp.set_price(arguments text)
 returns text
@@ -89,6 +89,18 @@ select is(
 from (
   values ('input_usd_per_million'), ('output_usd_per_million'), ('usd_per_call'), ('usd_per_second'), ('usd_per_image')
 ) p (name);
+
+update model_prices set valid_to = now() + interval '5 days' where model = 'gpt-2';
+select is(
+  pg_temp.set_price($$'openai', 'gpt-2', '26', valid_from => now() + interval '3 days'$$),
+  '("3 days",set)',
+  'the same price as one that was to end is a new row'
+);
+select is(
+  pg_temp.versions('gpt-2'),
+  '2 days to 5 days 26 manual; 3 days 26 manual',
+  'which does not end'
+);
 
 -- The catalogue and the operator
 

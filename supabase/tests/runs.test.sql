@@ -89,9 +89,9 @@ select is(
 );
 select is(
   (
-    select (id = pg_temp.run('ann', 'op-1'), description, metadata)::text from token_holds where operation_id = 'run:op-1'
+    select (id = pg_temp.run('ann', 'op-1'), description)::text from token_holds where operation_id = 'run:op-1'
   ),
-  '(t,forty,"{""operation"": ""paint""}")',
+  '(t,forty)',
   'its hold has its id, and says what for'
 );
 select is(

@@ -19,8 +19,8 @@ select results_eq(
     values
       ('public.abandon_runs()', '* * * * *'),
       ('public.expire_token_holds()', '* * * * *'),
-      ('public.prune_outbox()', '17 3 * * *'),
-      ('public.prune_runs()', '27 3 * * *'),
+      ('public.prune_outbox()', '* * * * *'),
+      ('public.prune_runs()', '* * * * *'),
       ('public.rotate_usage_months()', '37 3 * * *')
   $$,
   'with pg_cron it schedules the sweeps and what drops old rows'

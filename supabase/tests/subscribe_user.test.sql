@@ -85,7 +85,7 @@ select is(
 );
 select add_tokens(pg_temp.id('cat'), 100, 'bonus', 'bonus');
 select add_tokens(pg_temp.id('cat'), 30, 'referral', 'referral');
-update subscribers set locale = 'de' where user_id = pg_temp.id('cat');
+update subscribers set locale = 'de', usage_previews = false where user_id = pg_temp.id('cat');
 update auth.users set email_confirmed_at = now() where id = pg_temp.id('cat');
 select is(
   pg_temp.subscriber('cat'),
@@ -93,9 +93,9 @@ select is(
   'confirming the address links it, and loses nothing granted in between'
 );
 select results_eq(
-  $$select display_name, locale from subscribers where user_id = pg_temp.id('cat')$$,
-  $$values ('Cat', 'de')$$,
-  'nor the name and locale'
+  $$select display_name, locale, usage_previews from subscribers where user_id = pg_temp.id('cat')$$,
+  $$values ('Cat', 'de', false)$$,
+  'nor the name, the locale, and that previews are off'
 );
 select is(
   pg_temp.balance('cat'),

@@ -3,7 +3,7 @@
 
 begin;
 
-select plan(71);
+select plan(79);
 
 select pg_temp.new_user('ann', 100000);
 select pg_temp.new_user('ben', 100);
@@ -190,7 +190,10 @@ from (
     ('Truncate', 'truncate usage_events'),
     ('Update', 'update usage_daily set calls = 0'),
     ('Delete', 'delete from usage_daily'),
-    ('Truncate', 'truncate usage_daily')
+    ('Truncate', 'truncate usage_daily'),
+    ('Update', 'update private.usage_operations set operation_id = operation_id'),
+    ('Delete', 'delete from private.usage_operations'),
+    ('Truncate', 'truncate private.usage_operations')
 ) e (command, statement);
 select is(
   pg_temp.answer(format('update private.%I set cost_usd = 0', c.relname)),
@@ -330,6 +333,28 @@ from (
       'a call that was charged otherwise',
       'update usage_events set tokens_charged = 8 where user_id = pg_temp.id(''ver'') and model = ''gpt-4''',
       'the charge of call id: 8, not 7'
+    ),
+    (
+      'a call without its operation_id',
+      'delete from private.usage_operations where user_id = pg_temp.id(''ver'')', '^call id of one: 0, not 1$'
+    ),
+    (
+      'an operation_id without its call',
+      'delete from usage_events where user_id = pg_temp.id(''ver'') and run_id is null', 'call id of one: 1, not 0'
+    ),
+    (
+      'a run without its call',
+      'delete from usage_events where user_id = pg_temp.id(''ver'') and run_id is not null', 'calls of run id: 1, not 0'
+    ),
+    (
+      'a run with two',
+      'insert into usage_events select (jsonb_populate_record(e, ''{"id": "b54adc00-67f9-11d9-9669-0800200c9a66"}'')).* from usage_events e where user_id = pg_temp.id(''ver'') and run_id is not null',
+      'calls of run id: 1, not 2'
+    ),
+    (
+      'a call of a run that says it was free',
+      'update usage_events set tokens_charged = 0 where user_id = pg_temp.id(''ver'') and run_id is not null',
+      'the charge of call id: 0, not 1'
     ),
     (
       'a run that was charged otherwise', 'update runs set tokens_used = 2 where user_id = pg_temp.id(''ver'')',
