@@ -142,7 +142,8 @@ export function failureToError(failure: unknown): ScripError {
 }
 
 // Lost against another transaction, or sent on a connection that had just died. Doing it again is
-// safe: every operation has an id, and does nothing the second time.
+// safe: every operation has an id, and does nothing the second time (a run that was started all the
+// same is told to be in progress, and ends with its hold).
 const isWorthRepeating = (error: unknown) =>
   error instanceof Error && "code" in error &&
   /^(40001|40P01|57P01|EPIPE|ECONNRESET|CONNECTION_CLOSED)$/.test(String(error.code));

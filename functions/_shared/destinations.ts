@@ -4,6 +4,7 @@ import { Webhook } from "standardwebhooks";
 import { z } from "zod";
 import type { Environment } from "./deps.ts";
 import { text } from "./fields.ts";
+import { causeOf } from "./providers/failures.ts";
 
 /** What is delivered: the same body under the same id, however often. */
 export interface Delivery {
@@ -173,15 +174,11 @@ function retryAfter(header: string | null): number | undefined {
   return seconds > 0 ? Math.min(seconds, DAY_SECONDS) : undefined;
 }
 
-const CAUSES =
-  /connection (?:refused|reset|closed)|dns error|certificate|unreachable|reading a body/i;
-
 // What fetch says in full names the URL.
 function reasonOf(error: unknown, timeoutMs: number): string {
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return `No answer within ${timeoutMs} ms`;
   }
-  const said = error instanceof Error ? `${error} ${error.cause}` : "";
-  const cause = CAUSES.exec(said)?.[0].toLowerCase();
+  const cause = causeOf(error);
   return cause ? `The connection failed: ${cause}` : "The connection failed";
 }

@@ -1,6 +1,7 @@
 import type { Deps } from "../_shared/deps.ts";
+import { ScripError } from "../_shared/errors.ts";
 import { alertOperator, json, traceOf } from "../_shared/http.ts";
-import type { Call, Pending } from "../_shared/providers/provider.ts";
+import { type Call, type Pending, ProviderError } from "../_shared/providers/provider.ts";
 import {
   conduct,
   endOf,
@@ -59,6 +60,10 @@ async function callProvider(
     await provider.cancel?.(model, outcome.providerRunId).catch((failure) =>
       alertOperator(request, `Run ${runId} goes on at the provider in vain: ${traceOf(failure)}`)
     );
+    // As its key will be answered from now on.
+    if (error instanceof ScripError) {
+      throw new ProviderError("The run could not be noted", { cause: error });
+    }
     throw error;
   }
   return undefined;

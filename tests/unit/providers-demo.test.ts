@@ -122,6 +122,14 @@ Deno.test("embeddings are of length 1, the same for the same text", async () => 
   }
 });
 
+Deno.test("a long text is read once", async () => {
+  const began = performance.now();
+  const input = { input: "sea ".repeat(250_000), dimensions: 16_384 };
+  const [long] = (await run(input, { kind: "embedding" })).result.embeddings;
+  equal(long.length, 16_384);
+  ok(performance.now() - began < 1000);
+});
+
 Deno.test("inputs are checked", () => {
   match(refusalOf(() => demo.prepare(model(), {})), /^invalid_request: input\.prompt/);
   const slow = { prompt: "a", delay_ms: 60_001 };

@@ -65,6 +65,15 @@ Deno.test("an official model is run by name, any other by version", async () => 
   equal(test.creations().length, 2);
 });
 
+Deno.test("OpenAI's key is not for Replicate", async () => {
+  await using test = start();
+  await rejects(
+    test.run({ api_key_variable: "OPENAI_API_KEY" }),
+    /OPENAI_API_KEY is sent to OpenAI only/,
+  );
+  equal(test.creations().length, 0);
+});
+
 Deno.test("the webhook is asked for where Replicate takes one that can be checked", async () => {
   const SUPABASE_URL = "https://project.supabase.test";
   const REPLICATE_WEBHOOK_SECRET = REPLICATE_SECRET;

@@ -524,6 +524,14 @@ Deno.test("a run that cannot be noted is cancelled and released", async () => {
   deepEqual(ends().map(({ outcome }) => outcome), ["failed"]);
 });
 
+Deno.test("a run that cannot be noted as the database is away is told as its key will be", async () => {
+  const runs = answering("attach_provider_run", away(), away(), away());
+  const { response, ends } = await run({ run: () => Promise.resolve(running()) }, { runs });
+  const { code, message } = await errorOf(response);
+  deepEqual([code, message], ["provider_failed", "The run could not be noted"]);
+  deepEqual(ends().map(({ error }) => error), ["The run could not be noted"]);
+});
+
 Deno.test("the models on offer are for anyone", async () => {
   const rows = [{ slug: "m", kind: "text" }];
   const { response } = await send("GET", "/models", { answer: () => rows });

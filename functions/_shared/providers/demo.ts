@@ -128,11 +128,15 @@ const WORDS = wordsOf(
     "white who why wide will wind window winter with wonder word work world year yes you young",
 );
 
+const sha256 = (text: string) => createHash("sha256").update(text).digest();
+
 /** As many bytes as are asked for, always the same for a seed. */
 function bytesFrom(seed: string, length: number): Uint8Array {
+  // A long one is read once, and not for each block.
+  const short = seed.length > 1000 ? sha256(seed).toString("hex") : seed;
   const blocks = Array.from(
     { length: Math.ceil(length / 32) },
-    (_, place) => createHash("sha256").update(`${place} ${seed}`).digest(),
+    (_, place) => sha256(`${place} ${short}`),
   );
   return Buffer.concat(blocks).subarray(0, length);
 }

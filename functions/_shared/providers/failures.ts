@@ -1,5 +1,4 @@
 /** Why providers fail, in words that are fit for users, and waiting that a signal ends. */
-import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { ProviderError } from "./provider.ts";
 
@@ -70,5 +69,13 @@ export function requireKey(service: string, variable: string, key: string | unde
  * @throws what the signal aborts with.
  */
 export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const wake = () => resolve();
+  // Not timers/promises': hosted Deno does not end those by a signal.
+  const timer = setTimeout(wake, ms);
+  signal.addEventListener("abort", wake);
+  if (!signal.aborted) await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", wake);
+  signal.throwIfAborted();
 }

@@ -34,6 +34,7 @@ import {
 
 const REPLICATE_URL = "https://api.replicate.com/v1";
 const REPLICATE_KEY = "REPLICATE_API_TOKEN";
+const OPENAI_KEY = "OPENAI_API_KEY";
 const WEBHOOK_SECRET = "REPLICATE_WEBHOOK_SECRET";
 const POLL_MS = 500;
 // How long after the inline seconds a poll may still be waited for.
@@ -93,6 +94,9 @@ const LIMITS = [
 export function replicateProvider(env: Environment): ReplicateProvider {
   const keyOf = ({ api_key_variable }: Model) => {
     const variable = api_key_variable || REPLICATE_KEY;
+    if (variable === OPENAI_KEY) {
+      throw scripError("provider_failed", `${OPENAI_KEY} is sent to OpenAI only`);
+    }
     return { variable, key: env.get(variable)?.trim() || undefined };
   };
   const connect = (model: Model) => {
