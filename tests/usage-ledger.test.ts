@@ -8,7 +8,7 @@
 import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import type postgres from "postgres";
-import { errorCode, makeUser, makeUsers } from "./harness.ts";
+import { errorCode, makeUser, makeUsers, outcomes, untilBlocked } from "./harness.ts";
 import {
   addModel,
   ceil,
@@ -611,6 +611,12 @@ async function startRun(sql: postgres.Sql, user: string, slug: string, operation
   return row.run_id;
 }
 
+/** Makes the time of a run and of its hold be over. */
+async function expire(sql: postgres.Sql, run: string) {
+  await sql`update token_holds set expires_at = now() where id = ${run}`;
+  await sql`update runs set expires_at = now() where id = ${run}`;
+}
+
 usageTest(
   "a run that is ended in 24 ways at once ends in one, also while it is swept",
   async (sql) => {
@@ -619,7 +625,7 @@ usageTest(
     let expected = 0;
     for (const n of times(10)) {
       const id = await startRun(sql, user, slug, `run-${n}`);
-      await sql`update runs set expires_at = now() where id = ${id}`;
+      await expire(sql, id);
       const answers = await Promise.all(
         times(24).map(async (i) => {
           if (i % 4 === 3) {
@@ -645,6 +651,32 @@ usageTest(
     deepEqual({ ...balance }, { remaining: 1000 - expected, reserved: 0 });
   },
   24,
+);
+
+usageTest(
+  "an account goes while a run is ended, started and swept, and none waits in a circle",
+  async (sql) => {
+    const user = await makeUser(sql, 1000);
+    const { slug } = await addModel(sql);
+    const run = await startRun(sql, user, slug, "run");
+    // Its hold is swept and released in one transaction: a row of the user's is changed twice.
+    await expire(sql, run);
+    const admin = await sql.reserve();
+    await admin`begin`;
+    await admin`select from auth.users where id = ${user} for update`;
+    const waiting = outcomes([
+      sql`select * from abandon_runs()`,
+      sql`select * from finish_run(${run}, 'succeeded')`,
+      sql`select * from start_model_run(${user}, ${slug}, 'other', '{}')`,
+    ]);
+    await untilBlocked(sql);
+    await admin`delete from auth.users where id = ${user}`;
+    await admin`commit`;
+    admin.release();
+    deepEqual((await waiting).codes, ["run_not_found", "user_not_found"]);
+    equal((await sql`select from runs where user_id = ${user}`).length, 0);
+  },
+  8,
 );
 
 usageTest(
