@@ -976,8 +976,9 @@ labTest("events come twice, late, backwards, or not until they are asked for", a
   await control("delivery", { reorder: true });
   await paidCharge(lab);
   const { events } = lab;
-  const types = events.slice(4).map(({ type }) => type);
-  deepEqual(types.slice(-3), [
+  // Only the events of one request are reordered; those of the ones before it may come in between.
+  const ofPayment = events.filter(({ type }) => /^(charge|payment_intent)\./.test(type));
+  deepEqual(ofPayment.map(({ type }) => type), [
     "payment_intent.succeeded",
     "charge.succeeded",
     "payment_intent.created",
