@@ -57,7 +57,8 @@ async function deno(args: string[], env: Record<string, string> = {}) {
   }).output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   const late = limit.aborted ? `Stopped after ${STEP_LIMIT_MS / 60_000} minutes.\n` : "";
-  return { success: code === 0, output: decode(stdout) + decode(stderr) + late };
+  // What failed is on standard output: it is read last.
+  return { success: code === 0, output: decode(stderr) + decode(stdout) + late };
 }
 
 /** Reads the last line of counts; a program that prints none counts as one test. */
@@ -79,28 +80,29 @@ const script = (name: string, file: string): Step => ({
   run: async (filter) => count(await deno(["run", "-A", file, ...(filter ? [filter] : [])])),
 });
 
+/** Runs the tests of some files, those alone whose name has the filter in it. */
+async function denoTest(
+  filter: string | undefined,
+  files: string[],
+  env?: Record<string, string>,
+): Promise<Result> {
+  const only = filter ? [`--filter=${filter}`] : [];
+  const args = ["test", "-A", "--no-check", "--reporter=dot", ...only, ...files];
+  const result = count(await deno(args, env));
+  if (result.passed + result.failed > 0) return result;
+  return { passed: 0, failed: 1, output: `No test has ${filter} in its name.\n` };
+}
+
 async function integration(filter: string | undefined): Promise<Result> {
   const data = await makeDataFolder();
   try {
     const stack = await spawnStack(data);
-    const only = filter ? ["--filter", filter] : [];
-    const args = [
-      "test",
-      "-A",
-      "--no-check",
-      "--reporter=dot",
-      ...only,
-      "--ignore=tests/unit",
-      "tests/",
-    ];
-    const result = count(await deno(args, { SCRIP_STACK: stack.path }));
+    const files = ["--ignore=tests/unit", "tests/"];
+    const result = await denoTest(filter, files, { SCRIP_STACK: stack.path });
     const code = await stack.stop();
     if (code !== 0) {
       result.failed++;
       result.output += `The stack ended with exit code ${code} instead of 0.\n`;
-    }
-    if (result.passed + result.failed === 0) {
-      return { passed: 0, failed: 1, output: `No test of tests/ matches ${filter}.\n` };
     }
     if (result.failed === 0) await Deno.remove(data, { recursive: true });
     else result.output += `The stack's logs are in ${data}\n`;
@@ -117,7 +119,7 @@ const STEPS: Step[] = [
   command("check", "check", "functions", "scripts", "tests"),
   script("db", "scripts/db/check.ts"),
   script("pgtap", "scripts/db/pgtap.ts"),
-  command("unit", "test", "-A", "--no-check", "--reporter=dot", "tests/unit"),
+  { name: "unit", run: (filter) => denoTest(filter, ["tests/unit"]) },
   { name: "integration", run: integration },
 ];
 
@@ -134,7 +136,12 @@ async function runStep(step: Step, filter: string | undefined): Promise<Result> 
   if (failed > 0) {
     print(output.trimEnd());
     print(`FAILED ${step.name}: ${failed} failed, ${passed} passed, ${seconds} s`);
-    print(`  only this step: npm test -- ${step.name}\n`);
+    print(`  only this step: npm test -- ${step.name}`);
+    const names = output.matchAll(/^(.+?)(?: \.\.\. .+)? => \.\/tests\/\S+:\d+:\d+$/gm);
+    for (const test of new Set([...names].map((found) => found[1]))) {
+      print(`  only this test: npm test -- ${step.name} ${JSON.stringify(test)}`);
+    }
+    print("");
   } else {
     print(`ok ${step.name.padEnd(12)} ${String(passed).padStart(4)} passed ${seconds} s`);
   }
