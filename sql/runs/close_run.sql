@@ -53,7 +53,7 @@ begin
     run.user_id, run.created_at, gen_random_uuid(), run.operation_id, run.id, run.service, run.operation,
     run.usage_model, input_tokens, cached_input_tokens, output_tokens, seconds, images, cost, price_id,
     run.tokens_used, status = 'succeeded', error, response_time_ms, run.input_preview,
-    private.preview(output_summary, 200)
+    private.redact(output_summary, 200)
   );
   update public.runs r
   set

@@ -40,7 +40,7 @@ as $$
 declare
   v_run public.runs;
   v_cost numeric := private.parse_cost(explicit_cost_usd);
-  v_price public.model_prices;
+  v_price_id uuid;
   v_tokens bigint;
 begin
   if (outcome in ('succeeded', 'failed', 'canceled')) is not true then
@@ -57,10 +57,11 @@ begin
       images, response_time_ms
     );
     if v_cost is null and outcome = 'succeeded' then
-      v_price := private.price_at(v_run.service, v_run.usage_model, v_run.created_at);
-      v_cost := private.price_call(
-        v_price, input_tokens, cached_input_tokens, output_tokens, seconds, images
-      );
+      select p.cost, p.price_id into v_cost, v_price_id
+      from private.price_call(
+        v_run.service, v_run.usage_model, v_run.created_at, input_tokens, cached_input_tokens, output_tokens, seconds,
+        images
+      ) p;
     elsif v_cost is null then
       v_cost := 0;
     end if;
@@ -73,9 +74,7 @@ begin
       );
     end if;
     v_run := private.close_run(
-      v_run, outcome::public.run_status, v_tokens, v_cost,
-      case when v_cost is not null then v_price.id end, result,
-      left(private.redact(left(error, 2000)), 500),
+      v_run, outcome::public.run_status, v_tokens, v_cost, v_price_id, result, private.redact(error, 500),
       input_tokens, cached_input_tokens, output_tokens, seconds, images, response_time_ms, output_summary, actor
     );
   end if;

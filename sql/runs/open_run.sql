@@ -44,7 +44,7 @@ begin
     open_run.service, open_run.operation, open_run.usage_model,
     case when base_tokens is null then 'metered' else 'fixed' end::public.price_mode, open_run.base_tokens,
     open_run.markup, v_usd_per_token, v_multiplier, v_hold.held, v_hold.remaining,
-    case when private.keeps_previews(open_run.user_id) then private.preview(open_run.input_preview, 100) end,
+    case when private.keeps_previews(open_run.user_id) then private.redact(open_run.input_preview, 100) end,
     v_hold.expires_at
   )
   returning r.* into v_run;

@@ -50,10 +50,10 @@ begin
       v_service, operation, v_model.provider_model, input_tokens, 0, output_tokens, seconds, images, null
     );
     if v_model.price_mode = 'metered' then
-      v_cost := private.price_call(
-        private.price_at(v_service, v_model.provider_model, clock_timestamp()), input_tokens, 0, output_tokens, seconds,
-        images
-      );
+      select p.cost into v_cost
+      from private.price_call(
+        v_service, v_model.provider_model, clock_timestamp(), input_tokens, 0, output_tokens, seconds, images
+      ) p;
       if v_cost is null then
         perform private.raise_error(
           'model_unavailable', format('The model %s has no price at the moment', slug), v_service || ' ' || v_model.provider_model

@@ -1,8 +1,9 @@
--- Writes a call: its row, with the rate of its day, and the day's sums, in the caller's transaction. The caller holds the
--- user's queue, has checked the call, and knows its price. Previews come as they are to be kept.
+-- Writes a call, at most once per operation_id: its row, with the rate of its day, and the day's sums, in the caller's
+-- transaction. The caller holds the user's queue, has checked the call, and knows its price. Previews come as they are to
+-- be kept. What ends a run happens once by itself, and its operation_id is not one of track_usage's.
 --
 -- Called by  track_usage, close_run
--- Returns    euros for a US dollar on that day
+-- Returns    euros for a US dollar on that day; null when the operation_id is taken or the user unknown
 
 create or replace function private.record_usage(
   user_id uuid,
@@ -41,7 +42,15 @@ begin
     perform private.create_usage_month(v_day);
   end if;
   v_posting := set_config('scrip.posting', 'on', true);
-  with event as (
+  with taken as (
+    insert into private.usage_operations (user_id, operation_id, occurred_at, usage_id)
+    select record_usage.user_id, record_usage.operation_id, record_usage.occurred_at, record_usage.usage_id
+    from public.user_tokens u
+    where record_usage.run_id is null and u.user_id = record_usage.user_id
+    on conflict on constraint usage_operations_pkey do nothing
+    returning true
+  ),
+  event as (
     insert into public.usage_events (
       user_id, occurred_at, id, operation_id, run_id, service, operation, model, input_tokens, cached_input_tokens,
       output_tokens, seconds, images, cost_usd, cost_eur, price_id, usd_eur, tokens_charged, success, error,
@@ -59,6 +68,7 @@ begin
         (select c.usd_eur from public.currency_rates c where c.day <= v_day order by c.day desc limit 1), 0.85
       ) as usd_eur
     ) r
+    where record_usage.run_id is not null or exists (select from taken)
     returning usd_eur, cost_eur
   ),
   summed as (

@@ -1,20 +1,22 @@
--- Takes out what looks like a key, token or password, before a text is cut: half a key would not look like one.
--- It knows the forms that providers give their keys, and what is written as key=value; it cannot know every secret.
+-- The beginning of a text, without what looks like a key, token or password. It is taken out before the cut: half a key
+-- would not look like one. It knows the forms that providers give their keys, and what is written as key=value; it cannot
+-- know every secret.
 --
--- Called by  preview, track_usage, finish_run
+-- Called by  track_usage, open_run, close_run, finish_run
 
-create or replace function private.redact(content text)
+create or replace function private.redact(content text, characters integer)
 returns text
 language plpgsql
 immutable
 set search_path = ''
 as $$
 begin
-  if strpos(content, '-----BEGIN') > 0 then
-    content := regexp_replace(content, '-----BEGIN [A-Z ]*KEY.*', '[redacted]');
-  end if;
-  -- The tests are cheap, and most texts have nothing of the kind.
-  if content ~ '[A-Za-z0-9_-]{13}|ya29\.|SG\.|/' then
+  -- Whatever is taken out below matches one of these, which are cheap, and most texts match neither.
+  if content ~ '[A-Za-z0-9_./+-]{13}'
+    or content ~ '[dehlnstyDEHLNSTY]["'']?\s*[:=]|[aA][rR][eE][rR]\s|:/|-----'
+  then
+    -- What lies far behind the cut need not be looked at.
+    content := regexp_replace(left(content, 2000), '-----BEGIN [A-Z ]*KEY.*', '[redacted]');
     content := regexp_replace(
       content,
       '\m(sk|pk|rk|whsec|sb_secret|sb_publishable|r8|gh[opsu]|github_pat|glpat|xox[a-z]|hf|gsk|scrip|key|pat|npm)[-_][A-Za-z0-9_-]{10,}[A-Za-z0-9_./+=-]*'
@@ -26,8 +28,6 @@ begin
       || '|(?<![A-Za-z0-9/+])(?=[A-Za-z/+]*[0-9])(?=[a-z0-9/+]*[A-Z])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])',
       '[redacted]', 'g'
     );
-  end if;
-  if content ~ '[=:]|[Bb]earer|BEARER' then
     content := regexp_replace(content, '(://[^\s/:@]*:)[^\s@]+(?=@)', '\1[redacted]', 'g');
     content := regexp_replace(
       content,
@@ -38,9 +38,9 @@ begin
       '\1\2[redacted]', 'gi'
     );
   end if;
-  return content;
+  return left(content, characters);
 end;
 $$;
 
-comment on function private.redact is 'Takes out what looks like a key, token or password.';
+comment on function private.redact is 'The beginning of a text, without what looks like a key, token or password.';
 revoke execute on function private.redact from public;

@@ -9,7 +9,6 @@ create or replace function private.settle_call(
   operation_id text,
   tokens bigint,
   actor text,
-  out charged bigint,
   out remaining bigint,
   out overdrawn boolean
 )
@@ -23,13 +22,12 @@ declare
     where h.user_id = settle_call.user_id and h.operation_id = settle_call.operation_id
   );
 begin
-  charged := 0;
   overdrawn := false;
   if tokens > 0 and v_held then
-    select s.charged, s.remaining, s.overdrawn into charged, remaining, overdrawn
+    select s.remaining, s.overdrawn into remaining, overdrawn
     from public.settle_tokens(user_id, operation_id, tokens, actor) s;
   elsif tokens > 0 then
-    select c.charged, c.remaining into charged, remaining
+    select c.remaining into remaining
     from public.charge_tokens(user_id, tokens, operation_id, actor => settle_call.actor) c;
   elsif v_held then
     select r.remaining into remaining from public.release_tokens(user_id, operation_id) r;

@@ -51,7 +51,8 @@ security definer -- callers hold no DML on usage or balances; this is the door
 set search_path = ''
 as $$
 declare
-  v_op record;
+  v_price record;
+  v_explicit numeric;
   v_cost numeric;
   v_settled record;
   v_usd_eur numeric;
@@ -79,68 +80,50 @@ begin
   seconds := round(seconds, 6); -- as the row has it
   recorded_at := coalesce(occurred_at, clock_timestamp());
   if explicit_cost_usd is not null then
-    v_cost := private.parse_cost(explicit_cost_usd);
+    v_explicit := private.parse_cost(explicit_cost_usd);
   end if;
 
   v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
-  with op as (
-    insert into private.usage_operations (user_id, operation_id, occurred_at, usage_id)
-    select track_usage.user_id, track_usage.operation_id, recorded_at, gen_random_uuid()
-    from public.user_tokens u
-    where u.user_id = track_usage.user_id
-    on conflict on constraint usage_operations_pkey do nothing
-    returning usage_operations.usage_id
-  )
-  select op.usage_id, p.price into v_op
-  from op
-  left join lateral (
-    select m as price
-    from public.model_prices m
-    where m.service = track_usage.service and m.model = track_usage.model and m.valid_from <= recorded_at
-    order by m.valid_from desc
-    limit 1
-  ) p on (p.price).valid_to is null or (p.price).valid_to > recorded_at;
-  usage_id := v_op.usage_id;
-  if usage_id is null then
-    return query
-    select * from private.tracked_before(
-      user_id, operation_id, service, operation, model, input_tokens, cached_input_tokens, output_tokens, seconds,
-      images, v_cost, tokens, success, occurred_at
+  if v_explicit is not null or not success then
+    v_cost := coalesce(v_explicit, 0);
+  else
+    v_price := private.price_call(
+      service, model, recorded_at, input_tokens, cached_input_tokens, output_tokens, seconds, images
     );
-    return;
-  elsif occurred_at is not null and not private.is_kept(occurred_at) then
-    perform private.raise_error(
-      'invalid_request', 'occurred_at must be within the months that are kept, and not in the future'
-    );
-  end if;
-
-  if v_cost is null and success then
-    v_cost := private.price_call(v_op.price, input_tokens, cached_input_tokens, output_tokens, seconds, images);
-    price_id := case when v_cost is not null then (v_op.price).id end;
-  elsif v_cost is null then
-    v_cost := 0;
-  end if;
-  tokens_charged := 0;
-  overdrawn := false;
-  if tokens is not null then
-    v_settled := private.settle_call(user_id, operation_id, tokens, actor);
-    tokens_charged := v_settled.charged;
-    remaining := v_settled.remaining;
-    overdrawn := v_settled.overdrawn;
+    v_cost := v_price.cost;
+    price_id := v_price.price_id;
   end if;
   if error is not null then
-    error := left(private.redact(left(error, 2000)), 500);
+    error := private.redact(error, 500);
   end if;
   if coalesce(input_preview, output_summary) is not null then
     v_keep := private.keeps_previews(user_id);
-    input_preview := case when v_keep then private.preview(input_preview, 100) end;
-    output_summary := case when v_keep then private.preview(output_summary, 200) end;
+    input_preview := case when v_keep then private.redact(input_preview, 100) end;
+    output_summary := case when v_keep then private.redact(output_summary, 200) end;
   end if;
-  v_usd_eur := private.record_usage(
-    user_id, recorded_at, usage_id, operation_id, null, service, operation, model, input_tokens, cached_input_tokens,
-    output_tokens, seconds, images, v_cost, price_id, tokens_charged, success, error, response_time_ms, input_preview,
-    output_summary
-  );
+  if occurred_at is null or private.is_kept(occurred_at) then
+    usage_id := gen_random_uuid();
+    tokens_charged := coalesce(tokens, 0);
+    v_usd_eur := private.record_usage(
+      user_id, recorded_at, usage_id, operation_id, null, service, operation, model, input_tokens, cached_input_tokens,
+      output_tokens, seconds, images, v_cost, price_id, tokens_charged, success, error, response_time_ms,
+      input_preview, output_summary
+    );
+  end if;
+  if v_usd_eur is null then
+    return query
+    select * from private.tracked_before(
+      user_id, operation_id, service, operation, model, input_tokens, cached_input_tokens, output_tokens, seconds,
+      images, v_explicit, tokens, success, occurred_at
+    );
+    return;
+  end if;
+  overdrawn := false;
+  if tokens is not null then
+    v_settled := private.settle_call(user_id, operation_id, tokens, actor);
+    remaining := v_settled.remaining;
+    overdrawn := v_settled.overdrawn;
+  end if;
   cost_usd := private.usd_text(v_cost);
   cost_eur := private.usd_text(round(v_cost * v_usd_eur, 10));
   usd_eur := private.usd_text(v_usd_eur);

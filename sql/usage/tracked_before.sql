@@ -1,7 +1,7 @@
--- Answers for an operation_id that stands for a recorded call already: with the first result, for the same call.
+-- Answers for a call that was not recorded: with the first result, if its operation_id stands for the same call already.
 --
 -- Called by  track_usage
--- Raises     user_not_found, operation_id_reused
+-- Raises     user_not_found, operation_id_reused, invalid_request
 
 create or replace function private.tracked_before(
   user_id uuid,
@@ -43,7 +43,11 @@ begin
   select o.* into v_first
   from private.usage_operations o
   where o.user_id = tracked_before.user_id and o.operation_id = tracked_before.operation_id;
-  if not found then
+  if not found and exists (select from public.user_tokens u where u.user_id = tracked_before.user_id) then
+    perform private.raise_error(
+      'invalid_request', 'occurred_at must be within the months that are kept, and not in the future'
+    );
+  elsif not found then
     perform private.raise_user_not_found(user_id);
   end if;
   select e.* into v_call

@@ -160,7 +160,7 @@ begin
     run.user_id, run.created_at, gen_random_uuid(), run.operation_id, run.id, run.service, run.operation,
     run.usage_model, input_tokens, cached_input_tokens, output_tokens, seconds, images, cost, price_id,
     run.tokens_used, status = 'succeeded', error, response_time_ms, run.input_preview,
-    private.preview(output_summary, 200)
+    private.redact(output_summary, 200)
   );
   update public.runs r
   set
@@ -451,7 +451,7 @@ begin
     open_run.service, open_run.operation, open_run.usage_model,
     case when base_tokens is null then 'metered' else 'fixed' end::public.price_mode, open_run.base_tokens,
     open_run.markup, v_usd_per_token, v_multiplier, v_hold.held, v_hold.remaining,
-    case when private.keeps_previews(open_run.user_id) then private.preview(open_run.input_preview, 100) end,
+    case when private.keeps_previews(open_run.user_id) then private.redact(open_run.input_preview, 100) end,
     v_hold.expires_at
   )
   returning r.* into v_run;
@@ -502,77 +502,48 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.preview(content text, characters integer)
- RETURNS text
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO ''
-AS $function$
-begin
-  -- What lies far behind the cut need not be looked at.
-  return left(private.redact(left(content, 2000)), characters);
-end;
-$function$;
-
-CREATE OR REPLACE FUNCTION private.price_at(service text, model text, moment timestamp with time zone)
- RETURNS public.model_prices
+CREATE OR REPLACE FUNCTION private.price_call(service text, model text, moment timestamp with time zone, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, seconds numeric, images integer, OUT cost numeric, OUT price_id uuid)
+ RETURNS record
  LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-declare
-  v_price public.model_prices;
 begin
-  select p.* into v_price
-  from public.model_prices p
-  where p.service = price_at.service and p.model = price_at.model and p.valid_from <= moment
-  order by p.valid_from desc
+  select
+    case
+      when (m.valid_to is null or m.valid_to > moment)
+        and (m.input_usd_per_million is not null or m.output_usd_per_million is null or input_tokens = 0)
+        and (m.output_usd_per_million is not null or m.input_usd_per_million is null or output_tokens = 0)
+        and (
+          input_tokens + output_tokens > 0 and coalesce(m.input_usd_per_million, m.output_usd_per_million) is not null
+          or m.usd_per_call is not null
+          or seconds > 0 and m.usd_per_second is not null
+          or images > 0 and m.usd_per_image is not null
+        )
+      then
+        round(
+          (
+            (input_tokens - cached_input_tokens) * coalesce(m.input_usd_per_million, 0)
+            + cached_input_tokens * coalesce(m.cached_input_usd_per_million, m.input_usd_per_million, 0)
+            + output_tokens * coalesce(m.output_usd_per_million, 0)
+          ) * 0.000001
+            + coalesce(m.usd_per_call, 0)
+            + seconds * coalesce(m.usd_per_second, 0)
+            + images * coalesce(m.usd_per_image, 0),
+          10
+        )
+    end,
+    m.id
+  into cost, price_id
+  from public.model_prices m
+  where m.service = price_call.service and m.model = price_call.model and m.valid_from <= moment
+  order by m.valid_from desc
   limit 1;
-  if v_price.valid_to <= moment then
-    return null;
-  end if;
-  return v_price;
-end;
-$function$;
-
-CREATE OR REPLACE FUNCTION private.price_call(price public.model_prices, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, seconds numeric, images integer)
- RETURNS numeric
- LANGUAGE plpgsql
- STABLE
- SET search_path TO ''
-AS $function$
-declare
-  v_by_tokens boolean := coalesce(price.input_usd_per_million, price.output_usd_per_million) is not null;
-  v_cost numeric;
-begin
-  if not (
-    -- By tokens, each kind that was used has a price; and something that was used has one.
-    (not v_by_tokens or input_tokens = 0 or price.input_usd_per_million is not null)
-    and (not v_by_tokens or output_tokens = 0 or price.output_usd_per_million is not null)
-    and (
-      v_by_tokens and input_tokens + output_tokens > 0
-      or price.usd_per_call is not null
-      or seconds > 0 and price.usd_per_second is not null
-      or images > 0 and price.usd_per_image is not null
-    )
-  ) then
-    return null;
-  end if;
-  v_cost := round(
-    (
-      (input_tokens - cached_input_tokens) * coalesce(price.input_usd_per_million, 0)
-      + cached_input_tokens * coalesce(price.cached_input_usd_per_million, price.input_usd_per_million, 0)
-      + output_tokens * coalesce(price.output_usd_per_million, 0)
-    ) * 0.000001
-      + coalesce(price.usd_per_call, 0)
-      + seconds * coalesce(price.usd_per_second, 0)
-      + images * coalesce(price.usd_per_image, 0),
-    10
-  );
-  if v_cost >= 1000000000 then
+  if cost is null then
+    price_id := null;
+  elsif cost >= 1000000000 then
     perform private.raise_error('invalid_request', 'A call cannot cost 1000000000 US dollars or more');
   end if;
-  return v_cost;
 end;
 $function$;
 
@@ -612,7 +583,15 @@ begin
     perform private.create_usage_month(v_day);
   end if;
   v_posting := set_config('scrip.posting', 'on', true);
-  with event as (
+  with taken as (
+    insert into private.usage_operations (user_id, operation_id, occurred_at, usage_id)
+    select record_usage.user_id, record_usage.operation_id, record_usage.occurred_at, record_usage.usage_id
+    from public.user_tokens u
+    where record_usage.run_id is null and u.user_id = record_usage.user_id
+    on conflict on constraint usage_operations_pkey do nothing
+    returning true
+  ),
+  event as (
     insert into public.usage_events (
       user_id, occurred_at, id, operation_id, run_id, service, operation, model, input_tokens, cached_input_tokens,
       output_tokens, seconds, images, cost_usd, cost_eur, price_id, usd_eur, tokens_charged, success, error,
@@ -630,6 +609,7 @@ begin
         (select c.usd_eur from public.currency_rates c where c.day <= v_day order by c.day desc limit 1), 0.85
       ) as usd_eur
     ) r
+    where record_usage.run_id is not null or exists (select from taken)
     returning usd_eur, cost_eur
   ),
   summed as (
@@ -663,18 +643,19 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.redact(content text)
+CREATE OR REPLACE FUNCTION private.redact(content text, characters integer)
  RETURNS text
  LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
 begin
-  if strpos(content, '-----BEGIN') > 0 then
-    content := regexp_replace(content, '-----BEGIN [A-Z ]*KEY.*', '[redacted]');
-  end if;
-  -- The tests are cheap, and most texts have nothing of the kind.
-  if content ~ '[A-Za-z0-9_-]{13}|ya29\.|SG\.|/' then
+  -- Whatever is taken out below matches one of these, which are cheap, and most texts match neither.
+  if content ~ '[A-Za-z0-9_./+-]{13}'
+    or content ~ '[dehlnstyDEHLNSTY]["'']?\s*[:=]|[aA][rR][eE][rR]\s|:/|-----'
+  then
+    -- What lies far behind the cut need not be looked at.
+    content := regexp_replace(left(content, 2000), '-----BEGIN [A-Z ]*KEY.*', '[redacted]');
     content := regexp_replace(
       content,
       '\m(sk|pk|rk|whsec|sb_secret|sb_publishable|r8|gh[opsu]|github_pat|glpat|xox[a-z]|hf|gsk|scrip|key|pat|npm)[-_][A-Za-z0-9_-]{10,}[A-Za-z0-9_./+=-]*'
@@ -686,8 +667,6 @@ begin
       || '|(?<![A-Za-z0-9/+])(?=[A-Za-z/+]*[0-9])(?=[a-z0-9/+]*[A-Z])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])',
       '[redacted]', 'g'
     );
-  end if;
-  if content ~ '[=:]|[Bb]earer|BEARER' then
     content := regexp_replace(content, '(://[^\s/:@]*:)[^\s@]+(?=@)', '\1[redacted]', 'g');
     content := regexp_replace(
       content,
@@ -698,7 +677,7 @@ begin
       '\1\2[redacted]', 'gi'
     );
   end if;
-  return content;
+  return left(content, characters);
 end;
 $function$;
 
@@ -824,7 +803,7 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.settle_call(user_id uuid, operation_id text, tokens bigint, actor text, OUT charged bigint, OUT remaining bigint, OUT overdrawn boolean)
+CREATE OR REPLACE FUNCTION private.settle_call(user_id uuid, operation_id text, tokens bigint, actor text, OUT remaining bigint, OUT overdrawn boolean)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -835,13 +814,12 @@ declare
     where h.user_id = settle_call.user_id and h.operation_id = settle_call.operation_id
   );
 begin
-  charged := 0;
   overdrawn := false;
   if tokens > 0 and v_held then
-    select s.charged, s.remaining, s.overdrawn into charged, remaining, overdrawn
+    select s.remaining, s.overdrawn into remaining, overdrawn
     from public.settle_tokens(user_id, operation_id, tokens, actor) s;
   elsif tokens > 0 then
-    select c.charged, c.remaining into charged, remaining
+    select c.remaining into remaining
     from public.charge_tokens(user_id, tokens, operation_id, actor => settle_call.actor) c;
   elsif v_held then
     select r.remaining into remaining from public.release_tokens(user_id, operation_id) r;
@@ -863,7 +841,11 @@ begin
   select o.* into v_first
   from private.usage_operations o
   where o.user_id = tracked_before.user_id and o.operation_id = tracked_before.operation_id;
-  if not found then
+  if not found and exists (select from public.user_tokens u where u.user_id = tracked_before.user_id) then
+    perform private.raise_error(
+      'invalid_request', 'occurred_at must be within the months that are kept, and not in the future'
+    );
+  elsif not found then
     perform private.raise_user_not_found(user_id);
   end if;
   select e.* into v_call
@@ -1125,7 +1107,7 @@ AS $function$
 declare
   v_run public.runs;
   v_cost numeric := private.parse_cost(explicit_cost_usd);
-  v_price public.model_prices;
+  v_price_id uuid;
   v_tokens bigint;
 begin
   if (outcome in ('succeeded', 'failed', 'canceled')) is not true then
@@ -1142,10 +1124,11 @@ begin
       images, response_time_ms
     );
     if v_cost is null and outcome = 'succeeded' then
-      v_price := private.price_at(v_run.service, v_run.usage_model, v_run.created_at);
-      v_cost := private.price_call(
-        v_price, input_tokens, cached_input_tokens, output_tokens, seconds, images
-      );
+      select p.cost, p.price_id into v_cost, v_price_id
+      from private.price_call(
+        v_run.service, v_run.usage_model, v_run.created_at, input_tokens, cached_input_tokens, output_tokens, seconds,
+        images
+      ) p;
     elsif v_cost is null then
       v_cost := 0;
     end if;
@@ -1158,9 +1141,7 @@ begin
       );
     end if;
     v_run := private.close_run(
-      v_run, outcome::public.run_status, v_tokens, v_cost,
-      case when v_cost is not null then v_price.id end, result,
-      left(private.redact(left(error, 2000)), 500),
+      v_run, outcome::public.run_status, v_tokens, v_cost, v_price_id, result, private.redact(error, 500),
       input_tokens, cached_input_tokens, output_tokens, seconds, images, response_time_ms, output_summary, actor
     );
   end if;
@@ -1501,10 +1482,10 @@ begin
       v_service, operation, v_model.provider_model, input_tokens, 0, output_tokens, seconds, images, null
     );
     if v_model.price_mode = 'metered' then
-      v_cost := private.price_call(
-        private.price_at(v_service, v_model.provider_model, clock_timestamp()), input_tokens, 0, output_tokens, seconds,
-        images
-      );
+      select p.cost into v_cost
+      from private.price_call(
+        v_service, v_model.provider_model, clock_timestamp(), input_tokens, 0, output_tokens, seconds, images
+      ) p;
       if v_cost is null then
         perform private.raise_error(
           'model_unavailable', format('The model %s has no price at the moment', slug), v_service || ' ' || v_model.provider_model
@@ -1645,7 +1626,8 @@ CREATE OR REPLACE FUNCTION public.track_usage(user_id uuid, operation_id text, s
  SET search_path TO ''
 AS $function$
 declare
-  v_op record;
+  v_price record;
+  v_explicit numeric;
   v_cost numeric;
   v_settled record;
   v_usd_eur numeric;
@@ -1673,68 +1655,50 @@ begin
   seconds := round(seconds, 6); -- as the row has it
   recorded_at := coalesce(occurred_at, clock_timestamp());
   if explicit_cost_usd is not null then
-    v_cost := private.parse_cost(explicit_cost_usd);
+    v_explicit := private.parse_cost(explicit_cost_usd);
   end if;
 
   v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
-  with op as (
-    insert into private.usage_operations (user_id, operation_id, occurred_at, usage_id)
-    select track_usage.user_id, track_usage.operation_id, recorded_at, gen_random_uuid()
-    from public.user_tokens u
-    where u.user_id = track_usage.user_id
-    on conflict on constraint usage_operations_pkey do nothing
-    returning usage_operations.usage_id
-  )
-  select op.usage_id, p.price into v_op
-  from op
-  left join lateral (
-    select m as price
-    from public.model_prices m
-    where m.service = track_usage.service and m.model = track_usage.model and m.valid_from <= recorded_at
-    order by m.valid_from desc
-    limit 1
-  ) p on (p.price).valid_to is null or (p.price).valid_to > recorded_at;
-  usage_id := v_op.usage_id;
-  if usage_id is null then
-    return query
-    select * from private.tracked_before(
-      user_id, operation_id, service, operation, model, input_tokens, cached_input_tokens, output_tokens, seconds,
-      images, v_cost, tokens, success, occurred_at
+  if v_explicit is not null or not success then
+    v_cost := coalesce(v_explicit, 0);
+  else
+    v_price := private.price_call(
+      service, model, recorded_at, input_tokens, cached_input_tokens, output_tokens, seconds, images
     );
-    return;
-  elsif occurred_at is not null and not private.is_kept(occurred_at) then
-    perform private.raise_error(
-      'invalid_request', 'occurred_at must be within the months that are kept, and not in the future'
-    );
-  end if;
-
-  if v_cost is null and success then
-    v_cost := private.price_call(v_op.price, input_tokens, cached_input_tokens, output_tokens, seconds, images);
-    price_id := case when v_cost is not null then (v_op.price).id end;
-  elsif v_cost is null then
-    v_cost := 0;
-  end if;
-  tokens_charged := 0;
-  overdrawn := false;
-  if tokens is not null then
-    v_settled := private.settle_call(user_id, operation_id, tokens, actor);
-    tokens_charged := v_settled.charged;
-    remaining := v_settled.remaining;
-    overdrawn := v_settled.overdrawn;
+    v_cost := v_price.cost;
+    price_id := v_price.price_id;
   end if;
   if error is not null then
-    error := left(private.redact(left(error, 2000)), 500);
+    error := private.redact(error, 500);
   end if;
   if coalesce(input_preview, output_summary) is not null then
     v_keep := private.keeps_previews(user_id);
-    input_preview := case when v_keep then private.preview(input_preview, 100) end;
-    output_summary := case when v_keep then private.preview(output_summary, 200) end;
+    input_preview := case when v_keep then private.redact(input_preview, 100) end;
+    output_summary := case when v_keep then private.redact(output_summary, 200) end;
   end if;
-  v_usd_eur := private.record_usage(
-    user_id, recorded_at, usage_id, operation_id, null, service, operation, model, input_tokens, cached_input_tokens,
-    output_tokens, seconds, images, v_cost, price_id, tokens_charged, success, error, response_time_ms, input_preview,
-    output_summary
-  );
+  if occurred_at is null or private.is_kept(occurred_at) then
+    usage_id := gen_random_uuid();
+    tokens_charged := coalesce(tokens, 0);
+    v_usd_eur := private.record_usage(
+      user_id, recorded_at, usage_id, operation_id, null, service, operation, model, input_tokens, cached_input_tokens,
+      output_tokens, seconds, images, v_cost, price_id, tokens_charged, success, error, response_time_ms,
+      input_preview, output_summary
+    );
+  end if;
+  if v_usd_eur is null then
+    return query
+    select * from private.tracked_before(
+      user_id, operation_id, service, operation, model, input_tokens, cached_input_tokens, output_tokens, seconds,
+      images, v_explicit, tokens, success, occurred_at
+    );
+    return;
+  end if;
+  overdrawn := false;
+  if tokens is not null then
+    v_settled := private.settle_call(user_id, operation_id, tokens, actor);
+    remaining := v_settled.remaining;
+    overdrawn := v_settled.overdrawn;
+  end if;
   cost_usd := private.usd_text(v_cost);
   cost_eur := private.usd_text(round(v_cost * v_usd_eur, 10));
   usd_eur := private.usd_text(v_usd_eur);
@@ -2218,11 +2182,7 @@ COMMENT ON FUNCTION "private"."parse_cost"(text) IS 'Reads a cost that comes wit
 
 COMMENT ON FUNCTION "private"."parse_price"(text, text) IS 'Reads a price, exactly or not at all.';
 
-COMMENT ON FUNCTION "private"."preview"(text, integer) IS 'The beginning of a text, without keys.';
-
-COMMENT ON FUNCTION "private"."price_at"(text, text, timestamp with time zone) IS 'The price of a model at a moment.';
-
-COMMENT ON FUNCTION "private"."price_call"(public.model_prices, bigint, bigint, bigint, numeric, integer) IS 'What a call costs at a price.';
+COMMENT ON FUNCTION "private"."price_call"(text, text, timestamp with time zone, bigint, bigint, bigint, numeric, integer) IS 'What a call costs by the price of its moment.';
 
 COMMENT ON FUNCTION "private"."raise_model_not_found"(text) IS 'Refuses a model that is not there, or not on offer.';
 
@@ -2230,7 +2190,7 @@ COMMENT ON FUNCTION "private"."raise_run_not_found"(uuid) IS 'Refuses a run that
 
 COMMENT ON FUNCTION "private"."record_usage"(uuid, timestamp with time zone, uuid, text, uuid, text, text, text, bigint, bigint, bigint, numeric, integer, numeric, uuid, bigint, boolean, text, integer, text, text) IS 'Writes a call and the day''s sums.';
 
-COMMENT ON FUNCTION "private"."redact"(text) IS 'Takes out what looks like a key, token or password.';
+COMMENT ON FUNCTION "private"."redact"(text, integer) IS 'The beginning of a text, without what looks like a key, token or password.';
 
 COMMENT ON FUNCTION "private"."refuse_usage_change"() IS 'Refuses every change of recorded usage but what operations append.';
 
@@ -2366,17 +2326,9 @@ REVOKE ALL ON FUNCTION "private"."parse_price"(text, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."parse_price"(text, text) TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."preview"(text, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."price_call"(text, text, timestamp with time zone, bigint, bigint, bigint, numeric, integer) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."preview"(text, integer) TO "postgres";
-
-REVOKE ALL ON FUNCTION "private"."price_at"(text, text, timestamp with time zone) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "private"."price_at"(text, text, timestamp with time zone) TO "postgres";
-
-REVOKE ALL ON FUNCTION "private"."price_call"(public.model_prices, bigint, bigint, bigint, numeric, integer) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "private"."price_call"(public.model_prices, bigint, bigint, bigint, numeric, integer) TO "postgres";
+GRANT EXECUTE ON FUNCTION "private"."price_call"(text, text, timestamp with time zone, bigint, bigint, bigint, numeric, integer) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."raise_model_not_found"(text) FROM PUBLIC;
 
@@ -2390,9 +2342,9 @@ REVOKE ALL ON FUNCTION "private"."record_usage"(uuid, timestamp with time zone, 
 
 GRANT EXECUTE ON FUNCTION "private"."record_usage"(uuid, timestamp with time zone, uuid, text, uuid, text, text, text, bigint, bigint, bigint, numeric, integer, numeric, uuid, bigint, boolean, text, integer, text, text) TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."redact"(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."redact"(text, integer) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."redact"(text) TO "postgres";
+GRANT EXECUTE ON FUNCTION "private"."redact"(text, integer) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."refuse_usage_change"() FROM PUBLIC;
 

@@ -7,7 +7,7 @@ select plan(97);
 
 -- private.redact
 
-select is(private.redact(r.content), r.answer, format('redacted: %s', left(r.content, 60)))
+select is(private.redact(r.content, 2000), r.answer, format('redacted: %s', left(r.content, 60)))
 from (
   values
     ('my key is sk-proj-abc123DEF456ghi789 ok?', 'my key is [redacted] ok?'),
@@ -73,7 +73,7 @@ from (
     ('redis://:hunter2@cache:6379', 'redis://:[redacted]@cache:6379')
 ) r (content, answer);
 select is(
-  private.redact(r.content),
+  private.redact(r.content, 2000),
   r.content,
   format('left alone: %s', coalesce(quote_literal(left(r.content, 60)), 'nothing'))
 )
