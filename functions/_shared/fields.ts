@@ -99,23 +99,34 @@ export const Currency = z.string(must("a currency such as eur"))
 /** The name of a plan. */
 export const Tier = text(1, 100);
 
+/** What a value that was parsed from JSON can be: nothing is left to check, and no large body keeps a function busy with it. */
+export const Json = z.custom<z.core.util.JSONType>();
+
 /** How deep JSON may be. */
 export const MAX_LEVELS = 100;
 
-function depth(value: unknown): number {
-  let level: unknown[] = [value];
-  for (let count = 0;; count++) {
-    level = level.filter((item) => typeof item === "object" && item !== null);
-    if (level.length === 0 || count > MAX_LEVELS) return count;
-    level = level.flatMap((item) => Object.values(Object(item)));
+const isNested = (value: unknown) => typeof value === "object" && value !== null;
+
+// As parseJson() says it: JSON's numbers have no end, those of JavaScript do.
+const isInfinite = (value: unknown) =>
+  typeof value === "symbol" && !isFinite(Number(value.description));
+
+/** Whether JSON has no more levels than may be, and no number that is too large for JavaScript. */
+function isUsual(value: unknown): boolean {
+  let level = [value];
+  for (let above = 0; level.length > 0; above++) {
+    const nested = level.filter(isNested);
+    if (level.some(isInfinite) || (nested.length > 0 && above === MAX_LEVELS)) return false;
+    level = nested.flatMap((item) => Object.values(Object(item)));
   }
+  return true;
 }
 
 /** JSON that Postgres can store, of at most {@link MAX_LEVELS} levels; its numbers may have more digits than are kept. */
 export const storableJson = <S extends z.ZodType>(schema: S, rule: ReturnType<typeof must>) =>
   z.unknown()
     // First, since what follows would follow any depth.
-    .refine((value) => depth(value) <= MAX_LEVELS, rule)
+    .refine(isUsual, rule)
     .transform(roundNumbers)
     .pipe(schema)
     .refine(isStorable, rule);
@@ -126,7 +137,7 @@ const METADATA_RULE = must(
 );
 
 /** The caller's own data: a JSON object. */
-export const Metadata = storableJson(z.record(z.string(), z.json(), METADATA_RULE), METADATA_RULE)
+export const Metadata = storableJson(z.record(z.string(), Json, METADATA_RULE), METADATA_RULE)
   .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= MAX_METADATA_BYTES, METADATA_RULE);
 
 /** Where a page of a list ends. */

@@ -18,8 +18,11 @@ const exact = (_key: string, value: unknown, { source = "" }: { source?: string 
 export function roundNumbers(value: unknown): unknown {
   if (typeof value === "symbol") return Number(value.description);
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(roundNumbers);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, roundNumbers(item)]));
+  const items: unknown[] = Object.values(value);
+  const rounded = items.map(roundNumbers);
+  if (rounded.every((item, index) => item === items[index])) return value;
+  if (Array.isArray(value)) return rounded;
+  return Object.fromEntries(Object.keys(value).map((key, index) => [key, rounded[index]]));
 }
 
 /** A number's digits from the first to the last that isn't 0, and the power of ten of the last. */
