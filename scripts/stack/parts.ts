@@ -1,4 +1,5 @@
 /** Starting the parts of the stack, and starting them again when they die. */
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 /** A running process of the stack. */
@@ -18,13 +19,17 @@ export class StackError extends Error {
 /** Waits. */
 export const delay = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 
+// A port is free until its part has started. Till then nobody else may find it: each process has ports of its own to look
+// at, and looks at none twice.
+let lookedAt = process.pid * 16;
+
 /**
  * A free TCP port on loopback, below the range that systems give to outgoing connections: a
  * client that keeps trying to connect cannot come to hold the port it waits for.
  */
 export function freePort(): number {
   for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const port = 15_000 + lookedAt++ % 15_000;
     try {
       Deno.listen({ hostname: "127.0.0.1", port }).close();
       return port;

@@ -652,7 +652,7 @@ AS $function$
 begin
   -- Whatever is taken out below matches one of these, which are cheap, and most texts match neither.
   if content ~ '[A-Za-z0-9_./+-]{13}'
-    or content ~ '[dehlnstyDEHLNSTY]["'']?\s*[:=]|[aA][rR][eE][rR]\s|:/|-----'
+    or content ~ '[delnstyDELNSTY]["'']?\s*[:=]|[aA][rR][eE][rR]\s|:/|-----'
   then
     -- What lies far behind the cut need not be looked at.
     content := regexp_replace(left(content, 2000), '-----BEGIN [A-Z ]*KEY.*', '[redacted]');

@@ -3,7 +3,7 @@
 
 begin;
 
-select plan(97);
+select plan(114);
 
 -- private.redact
 
@@ -70,7 +70,25 @@ from (
     ('dapi0123456789abcdef0123456789abcdef', '[redacted]'),
     ('SG.abcdefghij.klmnop ya29.abcdefghijkl', '[redacted] [redacted]'),
     ('wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', '[redacted]'),
-    ('redis://:hunter2@cache:6379', 'redis://:[redacted]@cache:6379')
+    ('redis://:hunter2@cache:6379', 'redis://:[redacted]@cache:6379'),
+    -- What each part of the first tests lets through
+    ('sk-abcdefghij, hf_abcdefghij', '[redacted], [redacted]'),
+    ('SG.abcdefghij', '[redacted]'),
+    ('wJal/XUtn/FEMI/K7MD/ENGb/PxRf/iCYE/XAMPl', '[redacted]'),
+    ('wJal+XUtn+FEMI+K7MD+ENGb+PxRf+iCYE+XAMPl', '[redacted]'),
+    ('mongodb://bob:hunter2@db', 'mongodb://bob:[redacted]@db'),
+    ('BEARER abcdef', 'BEARER [redacted]'),
+    ('PASSWORD = hunter2', 'PASSWORD = [redacted]'),
+    ('Passphrase: hunter2', 'Passphrase: [redacted]'),
+    ('credential=hunter2', 'credential=[redacted]'),
+    ('SESSION: hunter2', 'SESSION: [redacted]'),
+    ('pass=hunter2', 'pass=[redacted]'),
+    ('COOKIE=hunter2', 'COOKIE=[redacted]'),
+    ('CREDENTIAL=hunter2', 'CREDENTIAL=[redacted]'),
+    ('CREDENTIALS=hunter2', 'CREDENTIALS=[redacted]'),
+    ('SECRET=hunter2', 'SECRET=[redacted]'),
+    ('Secret:hunter2', 'Secret:[redacted]'),
+    ('"api key": hunter2', '"api key": [redacted]')
 ) r (content, answer);
 select is(
   private.redact(r.content, 2000),
