@@ -650,12 +650,12 @@ CREATE OR REPLACE FUNCTION private.redact(content text, characters integer)
  SET search_path TO ''
 AS $function$
 begin
+  content := left(content, 2000); -- what lies far behind the cut need not be looked at
   -- Whatever is taken out below matches one of these, which are cheap, and most texts match neither.
   if content ~ '[A-Za-z0-9_./+-]{13}'
     or content ~ '[delnstyDELNSTY]["'']?\s*[:=]|[aA][rR][eE][rR]\s|:/|-----'
   then
-    -- What lies far behind the cut need not be looked at.
-    content := regexp_replace(left(content, 2000), '-----BEGIN [A-Z ]*KEY.*', '[redacted]');
+    content := regexp_replace(content, '-----BEGIN [A-Z ]*KEY.*', '[redacted]');
     content := regexp_replace(
       content,
       '\m(sk|pk|rk|whsec|sb_secret|sb_publishable|r8|gh[opsu]|github_pat|glpat|xox[a-z]|hf|gsk|scrip|key|pat|npm)[-_][A-Za-z0-9_-]{10,}[A-Za-z0-9_./+=-]*'
