@@ -6,6 +6,7 @@ import { scripError } from "../errors.ts";
 import { must, whole } from "../fields.ts";
 import { excerpt, reasonFor, sleep } from "./failures.ts";
 import {
+  byLimit,
   embeddingFields,
   fittingEmbeddings,
   imageFields,
@@ -31,11 +32,12 @@ const trials = {
   delay_ms: whole(0, 60_000).default(0),
 };
 
-const textInput = (model: Model) =>
-  z.strictObject({ ...textFields(model), ...trials }).transform((input, context) => ({
+const textInput = byLimit((limit) =>
+  z.strictObject({ ...textFields(limit), ...trials }).transform((input, context) => ({
     ...input,
     messages: toMessages(input, context),
-  }));
+  }))
+);
 const DIMENSIONS = 64;
 const EmbeddingInput = z.strictObject({ ...embeddingFields, ...trials })
   .superRefine(fittingEmbeddings(DIMENSIONS));

@@ -79,14 +79,24 @@ const within = (min: number, max: number) =>
 
 const STOPS = "text or 1 to 4 of them";
 
+/** Makes a schema once for each limit of models' outputs: to make one costs more than to read an input with it. */
+export function byLimit<S>(make: (limit: number) => S): (model: Model) => S {
+  const made = new Map<number, S>();
+  return ({ max_output_tokens: limit }) => {
+    const schema = made.get(limit) ?? make(limit);
+    made.set(limit, schema);
+    return schema;
+  };
+}
+
 /** The fields of an input for text. */
-export const textFields = (model: Model) => ({
+export const textFields = (limit: number) => ({
   prompt: Content.exactOptional(),
   messages: few(Message, 1000, "an array of 1 to 1000 messages").exactOptional(),
   temperature: within(0, 2).exactOptional(),
   top_p: within(0, 1).exactOptional(),
   stop: z.union([Content, few(Content, 4, STOPS)], must(STOPS)).exactOptional(),
-  max_output_tokens: whole(1, model.max_output_tokens).default(model.max_output_tokens),
+  max_output_tokens: whole(1, limit).default(limit),
   response_format: ResponseFormat.exactOptional(),
 });
 
@@ -105,11 +115,12 @@ export function toMessages(
 }
 
 /** An input for text. */
-export const textInput = (model: Model) =>
-  z.strictObject(textFields(model)).transform(({ prompt, messages, ...rest }, context) => ({
+export const textInput = byLimit((limit) =>
+  z.strictObject(textFields(limit)).transform(({ prompt, messages, ...rest }, context) => ({
     ...rest,
     messages: toMessages({ prompt, messages }, context),
-  }));
+  }))
+);
 
 /** An input for text, checked. */
 export type TextInput = z.output<ReturnType<typeof textInput>>;
