@@ -5,10 +5,17 @@
  * Method: the routes on the running stack, with the provider `demo` (which fails and waits as its input tells it to) and
  * users of each test's own, against runs, usage, holds, the journal and the ledger's proof.
  */
-import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import type postgres from "postgres";
 import { z } from "zod";
-import { call, signUp, type TestUser } from "./harness.ts";
+import { connect, oneRow } from "../functions/_shared/database.ts";
+import { call, makeUser, signUp, stack, type TestUser } from "./harness.ts";
 import {
   addModel,
   ceil,
@@ -207,6 +214,92 @@ usageTest(
     const [kept] =
       await sql`select to_jsonb(r)::text as row from runs r where user_id = ${user.id}`;
     equal(kept?.["row"].includes(key), false);
+  },
+);
+
+/** Passes on what Postgres and its client say, until it is told to lose the next answer, and the connection with it. */
+function openLossy(url: string) {
+  const { hostname, port } = new URL(url);
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let losing = false;
+  const serve = async (client: Deno.Conn) => {
+    const server = await Deno.connect({ hostname, port: Number(port) });
+    const losable = new TransformStream<Uint8Array, Uint8Array>({
+      transform(bytes, controller) {
+        if (losing) throw new Error("lost");
+        controller.enqueue(bytes);
+      },
+    });
+    const up = client.readable.pipeTo(server.writable);
+    const down = server.readable.pipeThrough(losable).pipeTo(client.writable);
+    const results = await Promise.allSettled([down, up]);
+    if (results.some(({ status }) => status === "rejected")) losing = false;
+  };
+  const accepting = (async () => {
+    const served = [];
+    for await (const client of listener) served.push(serve(client));
+    await Promise.allSettled(served);
+  })();
+  const lossy = new URL(url);
+  lossy.port = `${listener.addr.port}`;
+  return {
+    url: lossy.href,
+    /** Loses the next answer. */
+    lose: () => void (losing = true),
+    /** Whether none was lost since. */
+    isLosing: () => losing,
+    async close() {
+      listener.close();
+      await accepting;
+    },
+  };
+}
+
+usageTest(
+  "a start goes on when the database's answer is lost, and is nobody else's",
+  async (sql) => {
+    const lossy = openLossy(stack.database_url);
+    const { rpc, end } = connect({ url: lossy.url, poolSize: 1, prepare: true });
+    const rpcOne = oneRow(rpc);
+    const user = await makeUser(sql, 100);
+    const startModel = (operation_id: string) => ({
+      user_id: user,
+      operation_id,
+      slug: TEXT,
+      request: {},
+      attempt: crypto.randomUUID(),
+    });
+    const startWork = (operation_id: string) => ({
+      user_id: user,
+      operation_id,
+      request: {},
+      amount: 1,
+      service: "s",
+      operation: "o",
+      model: "m",
+      attempt: crypto.randomUUID(),
+    });
+    const starts = {
+      start_model_run: (id: string) => rpcOne("start_model_run", startModel(id)),
+      start_run: (id: string) => rpcOne("start_run", startWork(id)),
+    };
+    try {
+      for (const [name, start] of Object.entries(starts)) {
+        // The statement is known to the server from now on: its next answer is that of its transaction.
+        await start(`${name} before`);
+        lossy.lose();
+        const { run_id, run_status, replayed } = await start(name);
+        deepEqual([lossy.isLosing(), run_status, replayed], [false, "running", false]);
+        await rejects(start(name), { status: 409, message: /is under way/ });
+        await rpcOne("finish_run", { run_id, outcome: "succeeded" });
+        const again = await start(name);
+        deepEqual([again.run_id, again.run_status, again.replayed], [run_id, "succeeded", true]);
+      }
+      deepEqual(await spent(sql, { id: user }), { used: 2, reserved: 2, charges: 2 });
+    } finally {
+      await end();
+      await lossy.close();
+    }
   },
 );
 

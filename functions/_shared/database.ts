@@ -142,8 +142,7 @@ export function failureToError(failure: unknown): ScripError {
 }
 
 // Lost against another transaction, or sent on a connection that had just died. Doing it again is
-// safe: every operation has an id, and does nothing the second time (a run that was started all the
-// same is told to be in progress, and ends with its hold).
+// safe: every operation has an id, and does nothing the second time; a run goes on for the attempt that started it.
 const isWorthRepeating = (error: unknown) =>
   error instanceof Error && "code" in error &&
   /^(40001|40P01|57P01|EPIPE|ECONNRESET|CONNECTION_CLOSED)$/.test(String(error.code));

@@ -195,14 +195,14 @@ isOneToOne: false
                   ]
                 },"runs": {
                   Row: {
-                    "base_tokens": number | null,"created_at": string,"error": string | null,"expires_at": string,"finished_at": string | null,"id": string,"input_preview": string | null,"markup": number,"model": string | null,"multiplier": number,"operation": string,"operation_id": string,"price_mode": Database["public"]['Enums']["price_mode"],"provider_run_id": string | null,"remaining_after": number,"request_hash": string,"result": Json | null,"service": string,"status": Database["public"]['Enums']["run_status"],"tokens_reserved": number,"tokens_used": number | null,"usage_model": string,"usd_per_token": number,"user_id": string
+                    "attempt": string | null,"base_tokens": number | null,"created_at": string,"error": string | null,"expires_at": string,"finished_at": string | null,"id": string,"input_preview": string | null,"markup": number,"model": string | null,"multiplier": number,"operation": string,"operation_id": string,"price_mode": Database["public"]['Enums']["price_mode"],"provider_run_id": string | null,"remaining_after": number,"request_hash": string,"result": Json | null,"service": string,"status": Database["public"]['Enums']["run_status"],"tokens_reserved": number,"tokens_used": number | null,"usage_model": string,"usd_per_token": number,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "base_tokens"?: number | null,"created_at"?: string,"error"?: string | null,"expires_at": string,"finished_at"?: string | null,"id": string,"input_preview"?: string | null,"markup": number,"model"?: string | null,"multiplier": number,"operation": string,"operation_id": string,"price_mode": Database["public"]['Enums']["price_mode"],"provider_run_id"?: string | null,"remaining_after": number,"request_hash": string,"result"?: Json | null,"service": string,"status"?: Database["public"]['Enums']["run_status"],"tokens_reserved": number,"tokens_used"?: number | null,"usage_model": string,"usd_per_token": number,"user_id": string
+                    "attempt"?: string | null,"base_tokens"?: number | null,"created_at"?: string,"error"?: string | null,"expires_at": string,"finished_at"?: string | null,"id": string,"input_preview"?: string | null,"markup": number,"model"?: string | null,"multiplier": number,"operation": string,"operation_id": string,"price_mode": Database["public"]['Enums']["price_mode"],"provider_run_id"?: string | null,"remaining_after": number,"request_hash": string,"result"?: Json | null,"service": string,"status"?: Database["public"]['Enums']["run_status"],"tokens_reserved": number,"tokens_used"?: number | null,"usage_model": string,"usd_per_token": number,"user_id": string
                   }
                   Update: {
-                    "base_tokens"?: number | null,"created_at"?: string,"error"?: string | null,"expires_at"?: string,"finished_at"?: string | null,"id"?: string,"input_preview"?: string | null,"markup"?: number,"model"?: string | null,"multiplier"?: number,"operation"?: string,"operation_id"?: string,"price_mode"?: Database["public"]['Enums']["price_mode"],"provider_run_id"?: string | null,"remaining_after"?: number,"request_hash"?: string,"result"?: Json | null,"service"?: string,"status"?: Database["public"]['Enums']["run_status"],"tokens_reserved"?: number,"tokens_used"?: number | null,"usage_model"?: string,"usd_per_token"?: number,"user_id"?: string
+                    "attempt"?: string | null,"base_tokens"?: number | null,"created_at"?: string,"error"?: string | null,"expires_at"?: string,"finished_at"?: string | null,"id"?: string,"input_preview"?: string | null,"markup"?: number,"model"?: string | null,"multiplier"?: number,"operation"?: string,"operation_id"?: string,"price_mode"?: Database["public"]['Enums']["price_mode"],"provider_run_id"?: string | null,"remaining_after"?: number,"request_hash"?: string,"result"?: Json | null,"service"?: string,"status"?: Database["public"]['Enums']["run_status"],"tokens_reserved"?: number,"tokens_used"?: number | null,"usage_model"?: string,"usd_per_token"?: number,"user_id"?: string
                   }
                   Relationships: [
                     
@@ -707,12 +707,12 @@ isOneToOne: false
             }[]
                            },
 "start_model_run":
-{ Args: { "images"?: number,"input_preview"?: string,"input_tokens"?: number,"operation"?: string,"operation_id": string,"output_tokens"?: number,"request": Json,"seconds"?: number,"slug": string,"user_id": string }; Returns: {
+{ Args: { "attempt"?: string,"images"?: number,"input_preview"?: string,"input_tokens"?: number,"operation"?: string,"operation_id": string,"output_tokens"?: number,"request": Json,"seconds"?: number,"slug": string,"user_id": string }; Returns: {
               "expires_at": string,"remaining": number,"replayed": boolean,"run_id": string,"run_status": Database["public"]['Enums']["run_status"],"tokens_reserved": number
             }[]
                            },
 "start_run":
-{ Args: { "amount": number,"input_preview"?: string,"model": string,"operation": string,"operation_id": string,"request": Json,"service": string,"ttl_seconds"?: number,"user_id": string }; Returns: {
+{ Args: { "amount": number,"attempt"?: string,"input_preview"?: string,"model": string,"operation": string,"operation_id": string,"request": Json,"service": string,"ttl_seconds"?: number,"user_id": string }; Returns: {
               "expires_at": string,"remaining": number,"replayed": boolean,"run_id": string,"run_status": Database["public"]['Enums']["run_status"],"tokens_reserved": number
             }[]
                            },

@@ -72,6 +72,7 @@ export async function withTokens(
     toStorable({
       user_id: options.userId,
       operation_id: operationIdOf(request, options.operationId, crypto.randomUUID()),
+      attempt: crypto.randomUUID(),
       request: options.input ?? {},
       amount: options.amount,
       service: options.service,

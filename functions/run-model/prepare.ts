@@ -30,8 +30,8 @@ export interface Job {
   model: Model;
   provider: Provider;
   input: Input;
-  /** The arguments of start_model_run(), but for whose run it is. */
-  start: Omit<Arguments<"start_model_run">, "user_id" | "operation_id">;
+  /** The arguments of start_model_run(), but for whose run it is, and which. */
+  start: Omit<Arguments<"start_model_run">, "user_id" | "operation_id" | "attempt">;
 }
 
 /**

@@ -27,6 +27,7 @@ export const runModel = (deps: Deps) => async (request: Request) => {
   const { run_id, replayed } = await deps.rpcOne("start_model_run", {
     user_id: userId,
     operation_id: operationId(request, operation_id, crypto.randomUUID()),
+    attempt: crypto.randomUUID(),
     ...job.start,
   });
   if (replayed) return answerAgain(asked, stateOf(run_id, await readRun(deps, run_id), true));

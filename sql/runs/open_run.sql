@@ -9,6 +9,7 @@ create or replace function private.open_run(
   user_id uuid,
   operation_id text,
   arguments jsonb,
+  attempt uuid,
   model text,
   service text,
   operation text,
@@ -36,12 +37,12 @@ begin
     user_id, v_tokens, 'run:' || operation_id, ttl_seconds, usage_model
   ) h;
   insert into public.runs as r (
-    user_id, id, operation_id, request_hash, model, service, operation, usage_model, price_mode, base_tokens, markup,
-    usd_per_token, multiplier, tokens_reserved, remaining_after, input_preview, expires_at
+    user_id, id, operation_id, request_hash, attempt, model, service, operation, usage_model, price_mode, base_tokens,
+    markup, usd_per_token, multiplier, tokens_reserved, remaining_after, input_preview, expires_at
   )
   values (
-    open_run.user_id, v_hold.hold_id, open_run.operation_id, sha256(convert_to(arguments::text, 'UTF8')), open_run.model,
-    open_run.service, open_run.operation, open_run.usage_model,
+    open_run.user_id, v_hold.hold_id, open_run.operation_id, sha256(convert_to(arguments::text, 'UTF8')),
+    open_run.attempt, open_run.model, open_run.service, open_run.operation, open_run.usage_model,
     case when base_tokens is null then 'metered' else 'fixed' end::public.price_mode, open_run.base_tokens,
     open_run.markup, v_usd_per_token, v_multiplier, v_hold.held, v_hold.remaining,
     case when private.keeps_previews(open_run.user_id) then private.redact(open_run.input_preview, 100) end,

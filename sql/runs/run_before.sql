@@ -1,10 +1,11 @@
--- Opens a run's operation: takes the user's queue, and finds the run of an earlier call with the same operation_id.
+-- Opens a run's operation: takes the user's queue, and finds the run of an earlier call with the same operation_id. One
+-- that is under way is in progress for everybody but the attempt that started it: the connection was lost before it heard.
 --
 -- Called by  start_model_run, start_run
--- Returns    the earlier run, which has ended; all null when this is the first
+-- Returns    the earlier run, which has ended or is this attempt's own; all null when there is none
 -- Raises     invalid_request, operation_id_reused, operation_in_progress
 
-create or replace function private.run_before(user_id uuid, operation_id text, arguments jsonb)
+create or replace function private.run_before(user_id uuid, operation_id text, arguments jsonb, attempt uuid)
 returns public.runs
 language plpgsql
 volatile
@@ -34,7 +35,7 @@ begin
     return v_run;
   elsif v_run.request_hash <> sha256(convert_to(arguments::text, 'UTF8')) then
     perform private.raise_operation_id_reused(operation_id);
-  elsif v_run.status = 'running' then
+  elsif v_run.status = 'running' and (v_run.attempt = run_before.attempt) is not true then
     perform private.raise_error(
       'operation_in_progress', format('The run %s of operation_id %s is under way', v_run.id, operation_id),
       v_run.id::text, 'Ask for the run, or retry with the same operation_id when it has ended.'

@@ -7,6 +7,7 @@ create table public.runs (
   id uuid not null,
   operation_id text not null,
   request_hash bytea not null,
+  attempt uuid,
   model text,
   service text not null,
   operation text not null,
@@ -41,6 +42,7 @@ comment on column public.runs.user_id is 'Whose run, and whose tokens.';
 comment on column public.runs.id is 'The run; its hold and the charge''s reference have the same id.';
 comment on column public.runs.operation_id is 'The caller''s idempotency key; the hold and the charge have it with run: before it.';
 comment on column public.runs.request_hash is 'SHA-256 of what was asked for: the same id may not ask for something else.';
+comment on column public.runs.attempt is 'Who started it: the same again goes on, since it did not hear that it had.';
 comment on column public.runs.model is 'The slug of the model; null for work of other kinds.';
 comment on column public.runs.service is 'Who is called, as usage calls it.';
 comment on column public.runs.operation is 'What for, as usage calls it.';

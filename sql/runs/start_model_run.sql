@@ -2,7 +2,8 @@
 -- Nothing is charged before finish_run.
 --
 -- Called by  functions/run-model
--- Returns    the run; replayed when an earlier call with the same operation_id started it and it has ended
+-- Returns    the run; replayed when an earlier call with the same operation_id started it and it has ended. The attempt
+--            that started it may ask again while it runs, which others may not.
 -- Raises     invalid_request, invalid_amount, model_not_found, model_unavailable, user_not_found, insufficient_tokens,
 --            operation_id_reused, operation_in_progress
 
@@ -16,7 +17,8 @@ create or replace function public.start_model_run(
   seconds numeric default 0,
   images integer default 0,
   operation text default null,
-  input_preview text default null
+  input_preview text default null,
+  attempt uuid default null
 )
 returns table (
   run_id uuid,
@@ -33,13 +35,13 @@ set search_path = ''
 as $$
 declare
   v_arguments jsonb := jsonb_build_object('model', slug, 'operation', operation, 'request', request);
-  v_run public.runs := private.run_before(user_id, operation_id, v_arguments);
+  v_run public.runs := private.run_before(user_id, operation_id, v_arguments, attempt);
   v_model public.ai_models;
   v_service text;
   v_cost numeric;
 begin
-  replayed := v_run.id is not null;
-  if not replayed then
+  replayed := coalesce(v_run.status <> 'running', false);
+  if v_run.id is null then
     select m.* into v_model from public.ai_models m where m.slug = start_model_run.slug and m.active;
     if not found then
       perform private.raise_model_not_found(slug);
@@ -61,7 +63,7 @@ begin
       end if;
     end if;
     v_run := private.open_run(
-      user_id, operation_id, v_arguments, slug, v_service, operation, v_model.provider_model, v_model.fixed_tokens,
+      user_id, operation_id, v_arguments, attempt, slug, v_service, operation, v_model.provider_model, v_model.fixed_tokens,
       v_cost, v_model.markup, v_model.timeout_seconds + 300, input_preview
     );
   end if;

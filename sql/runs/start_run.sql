@@ -2,7 +2,8 @@
 -- charged before finish_run.
 --
 -- Called by  functions/_shared/with-tokens.ts
--- Returns    the run; replayed when an earlier call with the same operation_id started it and it has ended
+-- Returns    the run; replayed when an earlier call with the same operation_id started it and it has ended. The attempt
+--            that started it may ask again while it runs, which others may not.
 -- Raises     invalid_request, invalid_amount, user_not_found, insufficient_tokens, operation_id_reused,
 --            operation_in_progress
 
@@ -15,7 +16,8 @@ create or replace function public.start_run(
   operation text,
   model text,
   ttl_seconds integer default 900,
-  input_preview text default null
+  input_preview text default null,
+  attempt uuid default null
 )
 returns table (
   run_id uuid,
@@ -34,14 +36,14 @@ declare
   v_arguments jsonb := jsonb_build_object(
     'amount', amount, 'service', service, 'operation', operation, 'model', model, 'request', request
   );
-  v_run public.runs := private.run_before(user_id, operation_id, v_arguments);
+  v_run public.runs := private.run_before(user_id, operation_id, v_arguments, attempt);
 begin
-  replayed := v_run.id is not null;
-  if not replayed then
+  replayed := coalesce(v_run.status <> 'running', false);
+  if v_run.id is null then
     perform private.check_amount(amount);
     perform private.check_call(service, operation, model, 0, 0, 0, 0, 0, null);
     v_run := private.open_run(
-      user_id, operation_id, v_arguments, null, service, operation, model, amount, null, 1, ttl_seconds, input_preview
+      user_id, operation_id, v_arguments, attempt, null, service, operation, model, amount, null, 1, ttl_seconds, input_preview
     );
   end if;
   return query

@@ -36,7 +36,7 @@ CREATE TABLE "public"."model_prices" ("id" uuid NOT NULL DEFAULT gen_random_uuid
 
 ALTER TABLE "public"."model_prices" ENABLE ROW LEVEL SECURITY;
 
-CREATE TABLE "public"."runs" ("user_id" uuid NOT NULL, "id" uuid NOT NULL, "operation_id" text NOT NULL, "request_hash" bytea NOT NULL, "model" text, "service" text NOT NULL, "operation" text NOT NULL, "usage_model" text NOT NULL, "price_mode" public.price_mode NOT NULL, "base_tokens" bigint, "markup" numeric(10,4) NOT NULL, "usd_per_token" numeric(20,10) NOT NULL, "multiplier" numeric NOT NULL, "status" public.run_status NOT NULL DEFAULT 'running'::public.run_status, "tokens_reserved" bigint NOT NULL, "tokens_used" bigint, "remaining_after" bigint NOT NULL, "provider_run_id" text, "result" jsonb, "error" text, "input_preview" text, "created_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), "expires_at" timestamp with time zone NOT NULL, "finished_at" timestamp with time zone, CONSTRAINT "runs_operation_id_key" UNIQUE (user_id, operation_id), CONSTRAINT "runs_pkey" PRIMARY KEY (user_id, id));
+CREATE TABLE "public"."runs" ("user_id" uuid NOT NULL, "id" uuid NOT NULL, "operation_id" text NOT NULL, "request_hash" bytea NOT NULL, "attempt" uuid, "model" text, "service" text NOT NULL, "operation" text NOT NULL, "usage_model" text NOT NULL, "price_mode" public.price_mode NOT NULL, "base_tokens" bigint, "markup" numeric(10,4) NOT NULL, "usd_per_token" numeric(20,10) NOT NULL, "multiplier" numeric NOT NULL, "status" public.run_status NOT NULL DEFAULT 'running'::public.run_status, "tokens_reserved" bigint NOT NULL, "tokens_used" bigint, "remaining_after" bigint NOT NULL, "provider_run_id" text, "result" jsonb, "error" text, "input_preview" text, "created_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), "expires_at" timestamp with time zone NOT NULL, "finished_at" timestamp with time zone, CONSTRAINT "runs_operation_id_key" UNIQUE (user_id, operation_id), CONSTRAINT "runs_pkey" PRIMARY KEY (user_id, id));
 
 ALTER TABLE "public"."runs" ENABLE ROW LEVEL SECURITY;
 
@@ -426,7 +426,7 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.open_run(user_id uuid, operation_id text, arguments jsonb, model text, service text, operation text, usage_model text, base_tokens bigint, cost_usd numeric, markup numeric, ttl_seconds integer, input_preview text)
+CREATE OR REPLACE FUNCTION private.open_run(user_id uuid, operation_id text, arguments jsonb, attempt uuid, model text, service text, operation text, usage_model text, base_tokens bigint, cost_usd numeric, markup numeric, ttl_seconds integer, input_preview text)
  RETURNS public.runs
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -443,12 +443,12 @@ begin
     user_id, v_tokens, 'run:' || operation_id, ttl_seconds, usage_model
   ) h;
   insert into public.runs as r (
-    user_id, id, operation_id, request_hash, model, service, operation, usage_model, price_mode, base_tokens, markup,
-    usd_per_token, multiplier, tokens_reserved, remaining_after, input_preview, expires_at
+    user_id, id, operation_id, request_hash, attempt, model, service, operation, usage_model, price_mode, base_tokens,
+    markup, usd_per_token, multiplier, tokens_reserved, remaining_after, input_preview, expires_at
   )
   values (
-    open_run.user_id, v_hold.hold_id, open_run.operation_id, sha256(convert_to(arguments::text, 'UTF8')), open_run.model,
-    open_run.service, open_run.operation, open_run.usage_model,
+    open_run.user_id, v_hold.hold_id, open_run.operation_id, sha256(convert_to(arguments::text, 'UTF8')),
+    open_run.attempt, open_run.model, open_run.service, open_run.operation, open_run.usage_model,
     case when base_tokens is null then 'metered' else 'fixed' end::public.price_mode, open_run.base_tokens,
     open_run.markup, v_usd_per_token, v_multiplier, v_hold.held, v_hold.remaining,
     case when private.keeps_previews(open_run.user_id) then private.redact(open_run.input_preview, 100) end,
@@ -697,7 +697,7 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.run_before(user_id uuid, operation_id text, arguments jsonb)
+CREATE OR REPLACE FUNCTION private.run_before(user_id uuid, operation_id text, arguments jsonb, attempt uuid)
  RETURNS public.runs
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -726,7 +726,7 @@ begin
     return v_run;
   elsif v_run.request_hash <> sha256(convert_to(arguments::text, 'UTF8')) then
     perform private.raise_operation_id_reused(operation_id);
-  elsif v_run.status = 'running' then
+  elsif v_run.status = 'running' and (v_run.attempt = run_before.attempt) is not true then
     perform private.raise_error(
       'operation_in_progress', format('The run %s of operation_id %s is under way', v_run.id, operation_id),
       v_run.id::text, 'Ask for the run, or retry with the same operation_id when it has ended.'
@@ -1457,7 +1457,7 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION public.start_model_run(user_id uuid, slug text, operation_id text, request jsonb, input_tokens bigint DEFAULT 0, output_tokens bigint DEFAULT 0, seconds numeric DEFAULT 0, images integer DEFAULT 0, operation text DEFAULT NULL::text, input_preview text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION public.start_model_run(user_id uuid, slug text, operation_id text, request jsonb, input_tokens bigint DEFAULT 0, output_tokens bigint DEFAULT 0, seconds numeric DEFAULT 0, images integer DEFAULT 0, operation text DEFAULT NULL::text, input_preview text DEFAULT NULL::text, attempt uuid DEFAULT NULL::uuid)
  RETURNS TABLE(run_id uuid, run_status public.run_status, tokens_reserved bigint, remaining bigint, expires_at timestamp with time zone, replayed boolean)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1465,13 +1465,13 @@ CREATE OR REPLACE FUNCTION public.start_model_run(user_id uuid, slug text, opera
 AS $function$
 declare
   v_arguments jsonb := jsonb_build_object('model', slug, 'operation', operation, 'request', request);
-  v_run public.runs := private.run_before(user_id, operation_id, v_arguments);
+  v_run public.runs := private.run_before(user_id, operation_id, v_arguments, attempt);
   v_model public.ai_models;
   v_service text;
   v_cost numeric;
 begin
-  replayed := v_run.id is not null;
-  if not replayed then
+  replayed := coalesce(v_run.status <> 'running', false);
+  if v_run.id is null then
     select m.* into v_model from public.ai_models m where m.slug = start_model_run.slug and m.active;
     if not found then
       perform private.raise_model_not_found(slug);
@@ -1493,7 +1493,7 @@ begin
       end if;
     end if;
     v_run := private.open_run(
-      user_id, operation_id, v_arguments, slug, v_service, operation, v_model.provider_model, v_model.fixed_tokens,
+      user_id, operation_id, v_arguments, attempt, slug, v_service, operation, v_model.provider_model, v_model.fixed_tokens,
       v_cost, v_model.markup, v_model.timeout_seconds + 300, input_preview
     );
   end if;
@@ -1502,7 +1502,7 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION public.start_run(user_id uuid, operation_id text, request jsonb, amount bigint, service text, operation text, model text, ttl_seconds integer DEFAULT 900, input_preview text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION public.start_run(user_id uuid, operation_id text, request jsonb, amount bigint, service text, operation text, model text, ttl_seconds integer DEFAULT 900, input_preview text DEFAULT NULL::text, attempt uuid DEFAULT NULL::uuid)
  RETURNS TABLE(run_id uuid, run_status public.run_status, tokens_reserved bigint, remaining bigint, expires_at timestamp with time zone, replayed boolean)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1512,14 +1512,14 @@ declare
   v_arguments jsonb := jsonb_build_object(
     'amount', amount, 'service', service, 'operation', operation, 'model', model, 'request', request
   );
-  v_run public.runs := private.run_before(user_id, operation_id, v_arguments);
+  v_run public.runs := private.run_before(user_id, operation_id, v_arguments, attempt);
 begin
-  replayed := v_run.id is not null;
-  if not replayed then
+  replayed := coalesce(v_run.status <> 'running', false);
+  if v_run.id is null then
     perform private.check_amount(amount);
     perform private.check_call(service, operation, model, 0, 0, 0, 0, 0, null);
     v_run := private.open_run(
-      user_id, operation_id, v_arguments, null, service, operation, model, amount, null, 1, ttl_seconds, input_preview
+      user_id, operation_id, v_arguments, attempt, null, service, operation, model, amount, null, 1, ttl_seconds, input_preview
     );
   end if;
   return query
@@ -2014,6 +2014,8 @@ COMMENT ON COLUMN "public"."model_prices"."valid_from" IS 'From when it counts, 
 
 COMMENT ON COLUMN "public"."model_prices"."valid_to" IS 'When it ends without another; null if it does not.';
 
+COMMENT ON COLUMN "public"."runs"."attempt" IS 'Who started it: the same again goes on, since it did not hear that it had.';
+
 COMMENT ON COLUMN "public"."runs"."base_tokens" IS 'Tokens before the multiplier, for price mode fixed.';
 
 COMMENT ON COLUMN "public"."runs"."created_at" IS 'When it started.';
@@ -2176,7 +2178,7 @@ COMMENT ON FUNCTION "private"."keep_past_rate"() IS 'Keeps the rates of past day
 
 COMMENT ON FUNCTION "private"."keeps_previews"(uuid) IS 'Whether the beginnings of a user''s inputs and outputs are kept.';
 
-COMMENT ON FUNCTION "private"."open_run"(uuid, text, jsonb, text, text, text, text, bigint, numeric, numeric, integer, text) IS 'Holds the tokens of a run and writes its row.';
+COMMENT ON FUNCTION "private"."open_run"(uuid, text, jsonb, uuid, text, text, text, text, bigint, numeric, numeric, integer, text) IS 'Holds the tokens of a run and writes its row.';
 
 COMMENT ON FUNCTION "private"."parse_cost"(text) IS 'Reads a cost that comes with a call, exactly or not at all.';
 
@@ -2194,7 +2196,7 @@ COMMENT ON FUNCTION "private"."redact"(text, integer) IS 'The beginning of a tex
 
 COMMENT ON FUNCTION "private"."refuse_usage_change"() IS 'Refuses every change of recorded usage but what operations append.';
 
-COMMENT ON FUNCTION "private"."run_before"(uuid, text, jsonb) IS 'Takes the user''s queue, and finds the run of an earlier call.';
+COMMENT ON FUNCTION "private"."run_before"(uuid, text, jsonb, uuid) IS 'Takes the user''s queue, and finds the run of an earlier call.';
 
 COMMENT ON FUNCTION "private"."run_tokens"(bigint, numeric, numeric, numeric, numeric) IS 'The tokens of a run.';
 
@@ -2234,9 +2236,9 @@ COMMENT ON FUNCTION "public"."set_currency_rate"(date, text, text, text) IS 'Set
 
 COMMENT ON FUNCTION "public"."set_model_price"(text, text, text, text, text, text, text, text, text, timestamp with time zone) IS 'Sets the price of a model from now, or from a moment to come.';
 
-COMMENT ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text) IS 'Starts a run of a model: holds what it costs at most.';
+COMMENT ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text, uuid) IS 'Starts a run of a model: holds what it costs at most.';
 
-COMMENT ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text) IS 'Starts work that is paid for in tokens: holds its amount.';
+COMMENT ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text, uuid) IS 'Starts work that is paid for in tokens: holds its amount.';
 
 COMMENT ON FUNCTION "public"."summarize_usage"(uuid, text, text, date, date, boolean) IS 'What a user spent on what, in a period.';
 
@@ -2314,9 +2316,9 @@ REVOKE ALL ON FUNCTION "private"."keeps_previews"(uuid) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."keeps_previews"(uuid) TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."open_run"(uuid, text, jsonb, text, text, text, text, bigint, numeric, numeric, integer, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."open_run"(uuid, text, jsonb, uuid, text, text, text, text, bigint, numeric, numeric, integer, text) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."open_run"(uuid, text, jsonb, text, text, text, text, bigint, numeric, numeric, integer, text) TO "postgres";
+GRANT EXECUTE ON FUNCTION "private"."open_run"(uuid, text, jsonb, uuid, text, text, text, text, bigint, numeric, numeric, integer, text) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."parse_cost"(text) FROM PUBLIC;
 
@@ -2350,9 +2352,9 @@ REVOKE ALL ON FUNCTION "private"."refuse_usage_change"() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."refuse_usage_change"() TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."run_before"(uuid, text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."run_before"(uuid, text, jsonb, uuid) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."run_before"(uuid, text, jsonb) TO "postgres";
+GRANT EXECUTE ON FUNCTION "private"."run_before"(uuid, text, jsonb, uuid) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."run_tokens"(bigint, numeric, numeric, numeric, numeric) FROM PUBLIC;
 
@@ -2430,13 +2432,13 @@ REVOKE ALL ON FUNCTION "public"."set_model_price"(text, text, text, text, text, 
 
 GRANT EXECUTE ON FUNCTION "public"."set_model_price"(text, text, text, text, text, text, text, text, text, timestamp with time zone) TO "postgres", "service_role";
 
-REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text, uuid) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text) TO "postgres", "service_role";
+GRANT EXECUTE ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text, uuid) TO "postgres", "service_role";
 
-REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text, uuid) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text) TO "postgres", "service_role";
+GRANT EXECUTE ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text, uuid) TO "postgres", "service_role";
 
 REVOKE ALL ON FUNCTION "public"."summarize_usage"(uuid, text, text, date, date, boolean) FROM PUBLIC;
 
@@ -2556,13 +2558,13 @@ REVOKE ALL ON FUNCTION "public"."set_model_price"(text, text, text, text, text, 
 
 REVOKE ALL ON FUNCTION "public"."set_model_price"(text, text, text, text, text, text, text, text, text, timestamp with time zone) FROM "authenticated";
 
-REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text) FROM "anon";
+REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text, uuid) FROM "anon";
 
-REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text) FROM "authenticated";
+REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text, uuid) FROM "authenticated";
 
-REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text) FROM "anon";
+REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text, uuid) FROM "anon";
 
-REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text) FROM "authenticated";
+REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text, uuid) FROM "authenticated";
 
 REVOKE ALL ON FUNCTION "public"."summarize_usage"(uuid, text, text, date, date, boolean) FROM "anon";
 

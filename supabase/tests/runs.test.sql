@@ -4,7 +4,7 @@
 
 begin;
 
-select plan(198);
+select plan(203);
 
 select pg_temp.new_plans();
 insert into subscription_plans (tier, name, monthly_cost, credits_included, multiplier)
@@ -179,6 +179,28 @@ select is(
   format('409 operation_in_progress The run %s of operation_id op-2 is under way', pg_temp.run('ann', 'op-2')),
   'refused: the same operation_id while it runs'
 );
+select pg_temp.new_user('again', 10);
+create function pg_temp.attempt(attempt text, operation_id text default 'op')
+returns text
+language sql
+as $$
+  select pg_temp.start(
+    'again', 'one', operation_id, format('attempt => %L', '00000000-0000-4000-8000-00000000000' || attempt)
+  )
+$$;
+select is(pg_temp.attempt('a'), '(running,1,9,00:06:00,f)', '(an attempt)');
+select is(
+  pg_temp.attempt('a'), '(running,1,9,00:06:00,f)',
+  'the attempt that started it may ask again: it goes on, with one hold'
+);
+select is(
+  pg_temp.attempt(a.attempt),
+  format('409 operation_in_progress The run %s of operation_id op is under way', pg_temp.run('again', 'op')),
+  'refused: another attempt, or none'
+)
+from (values ('b'), (null)) a (attempt);
+select pg_temp.finish('again', 'op', 'succeeded');
+select is(pg_temp.attempt('a'), '(succeeded,1,9,00:06:00,t)', 'when it has ended, it is replayed to both');
 select is(
   pg_temp.start('ann', 'one', 'op-2', request => '{"input": "b"}'),
   '409 operation_id_reused operation_id op-2 was used before with other arguments',

@@ -122,6 +122,9 @@ export function sender(name: string, routes: Routes) {
   };
 }
 
+/** What `crypto.randomUUID()` makes. */
+export const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/;
+
 export const RUN = "3b9d2c1e-8f47-4a6b-9c10-2d5e7f8a9b01";
 
 /** A model of the catalogue. */

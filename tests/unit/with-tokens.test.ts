@@ -13,7 +13,7 @@ import {
   type Work,
   type WorkOptions,
 } from "../../functions/_shared/with-tokens.ts";
-import { asUser, errorOf, fakeRuns, RUN, sender, type Sent, USER } from "./fakes.ts";
+import { asUser, errorOf, fakeRuns, RUN, sender, type Sent, USER, UUID } from "./fakes.ts";
 
 /** Does work in a function of one's own. */
 async function does(
@@ -51,23 +51,21 @@ const RECEIPT = {
 Deno.test("work is held for, done, settled and answered", async () => {
   const { response, calls } = await does(hi);
   deepEqual(await response.json(), RECEIPT);
-  const [start, { args }] = [calls[0], calls[1] ?? { args: undefined }];
+  deepEqual(calls.map(({ name }) => name), ["start_run", "finish_run"]);
+  const { attempt, ...start } = Object(calls[0]?.args);
+  match(attempt, UUID);
   deepEqual(start, {
-    name: "start_run",
-    args: {
-      user_id: USER,
-      operation_id: "a",
-      request: {},
-      amount: 5,
-      service: "s",
-      operation: "o",
-      model: "m",
-      ttl_seconds: 420,
-    },
+    user_id: USER,
+    operation_id: "a",
+    request: {},
+    amount: 5,
+    service: "s",
+    operation: "o",
+    model: "m",
+    ttl_seconds: 420,
   });
-  const { response_time_ms: _, ...end } = Object(args);
+  const { response_time_ms: _, ...end } = Object(calls[1]?.args);
   deepEqual(end, { run_id: RUN, outcome: "succeeded", result: { text: "Hi" } });
-  equal(calls.length, 2);
 });
 
 Deno.test("work says what it used and what it costs", async () => {
