@@ -10,6 +10,8 @@ import { routes } from "../../functions/run-model/routes.ts";
 import type { Case } from "../bench.ts";
 
 const DELAY_MS = 50;
+// All calls of a turn begin at once; after some rounds they are spread, as those of many users are.
+const TURN_MS = 1500;
 const INPUT = { prompt: "Write a haiku about a token that was never lost.", delay_ms: DELAY_MS };
 const ISSUER = "http://localhost/auth/v1";
 const KEY = new TextEncoder().encode("the key of this benchmark, which opens nothing");
@@ -61,6 +63,7 @@ export async function runCases(url: string, users: string[], poolSize: number): 
   const cases: Case[] = [
     {
       name,
+      turnMs: TURN_MS,
       run: () => {
         const { signal } = new AbortController();
         return provider.run({ model, input: INPUT, runId: crypto.randomUUID(), signal });
@@ -69,6 +72,7 @@ export async function runCases(url: string, users: string[], poolSize: number): 
     {
       name: "the same through run-model",
       against: { name, aim: 0.8 },
+      turnMs: TURN_MS,
       run: async () => {
         const token = tokens[Math.floor(Math.random() * tokens.length)];
         const request = new Request("http://localhost/run-model", {
