@@ -7,7 +7,6 @@ create table public.runs (
   id uuid not null,
   operation_id text not null,
   request_hash bytea not null,
-  attempt uuid,
   model text,
   service text not null,
   operation text not null,
@@ -28,6 +27,7 @@ create table public.runs (
   created_at timestamptz not null default clock_timestamp(),
   expires_at timestamptz not null,
   finished_at timestamptz,
+  attempt uuid,
   constraint runs_pkey primary key (user_id, id),
   constraint runs_operation_id_key unique (user_id, operation_id)
 )
@@ -42,7 +42,6 @@ comment on column public.runs.user_id is 'Whose run, and whose tokens.';
 comment on column public.runs.id is 'The run; its hold and the charge''s reference have the same id.';
 comment on column public.runs.operation_id is 'The caller''s idempotency key; the hold and the charge have it with run: before it.';
 comment on column public.runs.request_hash is 'SHA-256 of what was asked for: the same id may not ask for something else.';
-comment on column public.runs.attempt is 'Who started it: the same again goes on, since it did not hear that it had.';
 comment on column public.runs.model is 'The slug of the model; null for work of other kinds.';
 comment on column public.runs.service is 'Who is called, as usage calls it.';
 comment on column public.runs.operation is 'What for, as usage calls it.';
@@ -63,6 +62,7 @@ comment on column public.runs.input_preview is 'The beginning of the input, with
 comment on column public.runs.created_at is 'When it started.';
 comment on column public.runs.expires_at is 'Until when its hold lives; then it is abandoned.';
 comment on column public.runs.finished_at is 'When it ended.';
+comment on column public.runs.attempt is 'Who started it: the same again goes on, since it did not hear that it had.';
 
 alter table public.runs enable row level security;
 

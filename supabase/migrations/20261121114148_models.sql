@@ -8,12 +8,6 @@ CREATE TYPE "public"."run_status" AS ENUM ('running', 'succeeded', 'failed', 'ca
 
 set local check_function_bodies = off;
 
-DROP FUNCTION "private"."charge_multiplier"(uuid);
-
-DROP FUNCTION "private"."current_subscription"(uuid);
-
-DROP FUNCTION "private"."hash_api_key"(text);
-
 DROP FUNCTION "private"."usd_text"(numeric);
 
 CREATE TABLE "private"."usage_operations" ("user_id" uuid NOT NULL, "operation_id" text NOT NULL, "occurred_at" timestamp with time zone NOT NULL, "usage_id" uuid NOT NULL, CONSTRAINT "usage_operations_pkey" PRIMARY KEY (user_id, operation_id));
@@ -24,7 +18,7 @@ CREATE TABLE "private"."usage_retention" ("id" boolean NOT NULL DEFAULT true, "k
 
 ALTER TABLE "private"."usage_retention" ENABLE ROW LEVEL SECURITY;
 
-CREATE TABLE "public"."ai_models" ("slug" text NOT NULL, "name" text NOT NULL, "description" text, "kind" public.ai_model_kind NOT NULL, "provider" text NOT NULL, "provider_model" text NOT NULL, "provider_version" text, "service" text, "base_url" text, "api_key_variable" text, "price_mode" public.price_mode NOT NULL, "fixed_tokens" bigint, "markup" numeric(10,4) NOT NULL DEFAULT 1, "max_output_tokens" integer NOT NULL DEFAULT 4096, "timeout_seconds" integer NOT NULL DEFAULT 60, "active" boolean NOT NULL DEFAULT true, "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "ai_models_api_key_variable_check" CHECK (((api_key_variable ~ '^[A-Z][A-Z0-9_]*_API_KEY$'::text) AND (api_key_variable <> 'HUB_API_KEY'::text))), CONSTRAINT "ai_models_base_url_check" CHECK (((base_url ~ '^https?://[^\s]+$'::text) AND (length(base_url) <= 500))), CONSTRAINT "ai_models_fixed_tokens_check" CHECK ((((price_mode = 'fixed'::public.price_mode) = (fixed_tokens IS NOT NULL)) AND (fixed_tokens >= 1) AND (fixed_tokens <= '9000000000000000'::bigint))), CONSTRAINT "ai_models_markup_check" CHECK (((markup > (0)::numeric) AND (markup <= (1000)::numeric))), CONSTRAINT "ai_models_max_output_tokens_check" CHECK (((max_output_tokens >= 1) AND (max_output_tokens <= 10000000))), CONSTRAINT "ai_models_name_check" CHECK (((length(name) >= 1) AND (length(name) <= 200))), CONSTRAINT "ai_models_pkey" PRIMARY KEY (slug), CONSTRAINT "ai_models_provider_check" CHECK (((length(provider) >= 1) AND (length(provider) <= 100))), CONSTRAINT "ai_models_provider_model_check" CHECK (((length(provider_model) >= 1) AND (length(provider_model) <= 200))), CONSTRAINT "ai_models_provider_version_check" CHECK (((length(provider_version) >= 1) AND (length(provider_version) <= 200))), CONSTRAINT "ai_models_service_check" CHECK (((length(service) >= 1) AND (length(service) <= 100))), CONSTRAINT "ai_models_slug_check" CHECK ((slug ~ '^[a-z0-9][a-z0-9._-]{0,99}$'::text)), CONSTRAINT "ai_models_timeout_seconds_check" CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 82800))));
+CREATE TABLE "public"."ai_models" ("slug" text NOT NULL, "name" text NOT NULL, "description" text, "kind" public.ai_model_kind NOT NULL, "provider" text NOT NULL, "provider_model" text NOT NULL, "provider_version" text, "service" text, "base_url" text, "api_key_variable" text, "price_mode" public.price_mode NOT NULL, "fixed_tokens" bigint, "markup" numeric(10,4) NOT NULL DEFAULT 1, "max_output_tokens" integer NOT NULL DEFAULT 4096, "timeout_seconds" integer NOT NULL DEFAULT 60, "active" boolean NOT NULL DEFAULT true, "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "ai_models_api_key_variable_check" CHECK ((api_key_variable ~ '^[A-Z][A-Z0-9_]*_API_KEY$'::text)), CONSTRAINT "ai_models_base_url_check" CHECK (((base_url ~ '^https?://[^\s]+$'::text) AND (length(base_url) <= 500))), CONSTRAINT "ai_models_fixed_tokens_check" CHECK ((((price_mode = 'fixed'::public.price_mode) = (fixed_tokens IS NOT NULL)) AND (fixed_tokens >= 1) AND (fixed_tokens <= '9000000000000000'::bigint))), CONSTRAINT "ai_models_markup_check" CHECK (((markup > (0)::numeric) AND (markup <= (1000)::numeric))), CONSTRAINT "ai_models_max_output_tokens_check" CHECK (((max_output_tokens >= 1) AND (max_output_tokens <= 10000000))), CONSTRAINT "ai_models_name_check" CHECK (((length(name) >= 1) AND (length(name) <= 200))), CONSTRAINT "ai_models_pkey" PRIMARY KEY (slug), CONSTRAINT "ai_models_provider_check" CHECK (((length(provider) >= 1) AND (length(provider) <= 100))), CONSTRAINT "ai_models_provider_model_check" CHECK (((length(provider_model) >= 1) AND (length(provider_model) <= 200))), CONSTRAINT "ai_models_provider_version_check" CHECK (((length(provider_version) >= 1) AND (length(provider_version) <= 200))), CONSTRAINT "ai_models_service_check" CHECK (((length(service) >= 1) AND (length(service) <= 100))), CONSTRAINT "ai_models_slug_check" CHECK ((slug ~ '^[a-z0-9][a-z0-9._-]{0,99}$'::text)), CONSTRAINT "ai_models_timeout_seconds_check" CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 82800))));
 
 ALTER TABLE "public"."ai_models" ENABLE ROW LEVEL SECURITY;
 
@@ -36,7 +30,7 @@ CREATE TABLE "public"."model_prices" ("id" uuid NOT NULL DEFAULT gen_random_uuid
 
 ALTER TABLE "public"."model_prices" ENABLE ROW LEVEL SECURITY;
 
-CREATE TABLE "public"."runs" ("user_id" uuid NOT NULL, "id" uuid NOT NULL, "operation_id" text NOT NULL, "request_hash" bytea NOT NULL, "attempt" uuid, "model" text, "service" text NOT NULL, "operation" text NOT NULL, "usage_model" text NOT NULL, "price_mode" public.price_mode NOT NULL, "base_tokens" bigint, "markup" numeric(10,4) NOT NULL, "usd_per_token" numeric(20,10) NOT NULL, "multiplier" numeric NOT NULL, "status" public.run_status NOT NULL DEFAULT 'running'::public.run_status, "tokens_reserved" bigint NOT NULL, "tokens_used" bigint, "remaining_after" bigint NOT NULL, "provider_run_id" text, "result" jsonb, "error" text, "input_preview" text, "created_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), "expires_at" timestamp with time zone NOT NULL, "finished_at" timestamp with time zone, CONSTRAINT "runs_operation_id_key" UNIQUE (user_id, operation_id), CONSTRAINT "runs_pkey" PRIMARY KEY (user_id, id));
+CREATE TABLE "public"."runs" ("user_id" uuid NOT NULL, "id" uuid NOT NULL, "operation_id" text NOT NULL, "request_hash" bytea NOT NULL, "model" text, "service" text NOT NULL, "operation" text NOT NULL, "usage_model" text NOT NULL, "price_mode" public.price_mode NOT NULL, "base_tokens" bigint, "markup" numeric(10,4) NOT NULL, "usd_per_token" numeric(20,10) NOT NULL, "multiplier" numeric NOT NULL, "status" public.run_status NOT NULL DEFAULT 'running'::public.run_status, "tokens_reserved" bigint NOT NULL, "tokens_used" bigint, "remaining_after" bigint NOT NULL, "provider_run_id" text, "result" jsonb, "error" text, "input_preview" text, "created_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), "expires_at" timestamp with time zone NOT NULL, "finished_at" timestamp with time zone, CONSTRAINT "runs_operation_id_key" UNIQUE (user_id, operation_id), CONSTRAINT "runs_pkey" PRIMARY KEY (user_id, id));
 
 ALTER TABLE "public"."runs" ENABLE ROW LEVEL SECURITY;
 
@@ -65,19 +59,6 @@ ALTER TABLE "public"."settings" ADD COLUMN "usage_previews" boolean NOT NULL DEF
 ALTER TABLE "public"."subscribers" ADD COLUMN "usage_previews" boolean NOT NULL DEFAULT true;
 
 ALTER TABLE "public"."usage_events" ALTER COLUMN "id" SET DEFAULT gen_random_uuid();
-
-CREATE OR REPLACE FUNCTION private.charge_multiplier(user_id uuid)
- RETURNS numeric
- LANGUAGE plpgsql
- STABLE
- SET search_path TO ''
-AS $function$
-begin
-  return coalesce(
-    (select (c.plan).multiplier from private.current_subscription(charge_multiplier.user_id) c), 1
-  );
-end;
-$function$;
 
 CREATE OR REPLACE FUNCTION private.check_call(service text, operation text, model text, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, seconds numeric, images integer, response_time_ms integer)
  RETURNS void
@@ -117,7 +98,7 @@ declare
 begin
   select r.user_id into v_user_id from public.runs r where r.id = run_id;
   if found then
-    perform private.lock_account(v_user_id);
+    perform private.lock_user(v_user_id);
     select r.* into v_run from public.runs r where r.user_id = v_user_id and r.id = run_id for update;
   end if;
   if v_run.id is null then
@@ -160,7 +141,7 @@ begin
     run.user_id, run.created_at, gen_random_uuid(), run.operation_id, run.id, run.service, run.operation,
     run.usage_model, input_tokens, cached_input_tokens, output_tokens, seconds, images, cost, price_id,
     run.tokens_used, status = 'succeeded', error, response_time_ms, run.input_preview,
-    private.redact(output_summary, 200)
+    private.preview(output_summary, 200)
   );
   update public.runs r
   set
@@ -207,42 +188,6 @@ begin
     v_name || '_no_truncate', v_name
   );
   return v_name;
-end;
-$function$;
-
-CREATE OR REPLACE FUNCTION private.current_subscription(user_id uuid)
- RETURNS TABLE(subscription public.subscriptions, plan public.subscription_plans)
- LANGUAGE plpgsql
- STABLE
- SET search_path TO ''
-AS $function$
-begin
-  return query
-  select s, p
-  from public.subscriptions s
-  join public.subscription_plans billed on billed.tier = s.tier
-  join public.subscription_plans p
-    on p.tier = s.tier
-      or s.stripe_subscription_id is not null
-        and p.monthly_cost > billed.monthly_cost
-        and exists (
-          select 1 from public.purchases paid
-          where paid.user_id = s.user_id
-            and paid.stripe_subscription_id = s.stripe_subscription_id
-            and paid.tier = p.tier
-            and paid.period_end > now()
-            and (paid.amount_cents = 0 or paid.refunded_cents + paid.disputed_cents < paid.amount_cents)
-        )
-  where s.user_id = current_subscription.user_id
-    and case s.status
-      when 'trialing' then true
-      when 'active' then s.stripe_subscription_id is not null or s.current_period_end > now()
-      when 'past_due' then s.past_due_since + make_interval(
-        days => coalesce((select o.past_due_grace_days from public.settings o), 7)
-      ) > now()
-    end
-  order by p.monthly_cost desc, s.created_at
-  limit 1;
 end;
 $function$;
 
@@ -318,17 +263,6 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.hash_api_key(api_key text)
- RETURNS bytea
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO ''
-AS $function$
-begin
-  return sha256(convert_to(api_key, 'UTF8'));
-end;
-$function$;
-
 CREATE OR REPLACE FUNCTION private.is_kept(moment timestamp with time zone)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -395,38 +329,7 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.link_subscriber(user_id uuid, email text)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  v_own public.subscribers;
-  v_waiting public.subscribers;
-begin
-  perform private.lock_user(user_id);
-  select s.* into v_waiting
-  from public.subscribers s
-  where s.user_id is null and lower(s.email) = lower(link_subscriber.email)
-  for update;
-  if not found then
-    return;
-  end if;
-  delete from public.subscribers s where s.user_id = link_subscriber.user_id returning s.* into v_own;
-  update public.subscribers s
-  set
-    user_id = link_subscriber.user_id,
-    display_name = coalesce(v_own.display_name, s.display_name),
-    locale = coalesce(v_own.locale, s.locale),
-    usage_previews = s.usage_previews and coalesce(v_own.usage_previews, true),
-    entitlement_granted_at = coalesce(v_own.entitlement_granted_at, s.entitlement_granted_at),
-    earned_tokens = s.earned_tokens + coalesce(v_own.earned_tokens, 0),
-    admin_bonus_tokens = s.admin_bonus_tokens + coalesce(v_own.admin_bonus_tokens, 0)
-  where s.id = v_waiting.id;
-end;
-$function$;
-
-CREATE OR REPLACE FUNCTION private.open_run(user_id uuid, operation_id text, arguments jsonb, attempt uuid, model text, service text, operation text, usage_model text, base_tokens bigint, cost_usd numeric, markup numeric, ttl_seconds integer, input_preview text)
+CREATE OR REPLACE FUNCTION private.open_run(user_id uuid, operation_id text, arguments jsonb, model text, service text, operation text, usage_model text, base_tokens bigint, cost_usd numeric, markup numeric, ttl_seconds integer, input_preview text)
  RETURNS public.runs
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -440,18 +343,18 @@ declare
 begin
   select h.* into v_hold
   from public.reserve_tokens(
-    user_id, v_tokens, 'run:' || operation_id, ttl_seconds, usage_model
+    user_id, v_tokens, 'run:' || operation_id, ttl_seconds, usage_model, jsonb_build_object('operation', operation)
   ) h;
   insert into public.runs as r (
-    user_id, id, operation_id, request_hash, attempt, model, service, operation, usage_model, price_mode, base_tokens,
-    markup, usd_per_token, multiplier, tokens_reserved, remaining_after, input_preview, expires_at
+    user_id, id, operation_id, request_hash, model, service, operation, usage_model, price_mode, base_tokens, markup,
+    usd_per_token, multiplier, tokens_reserved, remaining_after, input_preview, expires_at
   )
   values (
-    open_run.user_id, v_hold.hold_id, open_run.operation_id, sha256(convert_to(arguments::text, 'UTF8')),
-    open_run.attempt, open_run.model, open_run.service, open_run.operation, open_run.usage_model,
+    open_run.user_id, v_hold.hold_id, open_run.operation_id, sha256(convert_to(arguments::text, 'UTF8')), open_run.model,
+    open_run.service, open_run.operation, open_run.usage_model,
     case when base_tokens is null then 'metered' else 'fixed' end::public.price_mode, open_run.base_tokens,
     open_run.markup, v_usd_per_token, v_multiplier, v_hold.held, v_hold.remaining,
-    case when private.keeps_previews(open_run.user_id) then private.redact(open_run.input_preview, 100) end,
+    case when private.keeps_previews(open_run.user_id) then private.preview(open_run.input_preview, 100) end,
     v_hold.expires_at
   )
   returning r.* into v_run;
@@ -502,48 +405,77 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.price_call(service text, model text, moment timestamp with time zone, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, seconds numeric, images integer, OUT cost numeric, OUT price_id uuid)
- RETURNS record
+CREATE OR REPLACE FUNCTION private.preview(content text, characters integer)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  -- What lies far behind the cut need not be looked at.
+  return left(private.redact(left(content, 2000)), characters);
+end;
+$function$;
+
+CREATE OR REPLACE FUNCTION private.price_at(service text, model text, moment timestamp with time zone)
+ RETURNS public.model_prices
  LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
+declare
+  v_price public.model_prices;
 begin
-  select
-    case
-      when (m.valid_to is null or m.valid_to > moment)
-        and (m.input_usd_per_million is not null or m.output_usd_per_million is null or input_tokens = 0)
-        and (m.output_usd_per_million is not null or m.input_usd_per_million is null or output_tokens = 0)
-        and (
-          input_tokens + output_tokens > 0 and coalesce(m.input_usd_per_million, m.output_usd_per_million) is not null
-          or m.usd_per_call is not null
-          or seconds > 0 and m.usd_per_second is not null
-          or images > 0 and m.usd_per_image is not null
-        )
-      then
-        round(
-          (
-            (input_tokens - cached_input_tokens) * coalesce(m.input_usd_per_million, 0)
-            + cached_input_tokens * coalesce(m.cached_input_usd_per_million, m.input_usd_per_million, 0)
-            + output_tokens * coalesce(m.output_usd_per_million, 0)
-          ) * 0.000001
-            + coalesce(m.usd_per_call, 0)
-            + seconds * coalesce(m.usd_per_second, 0)
-            + images * coalesce(m.usd_per_image, 0),
-          10
-        )
-    end,
-    m.id
-  into cost, price_id
-  from public.model_prices m
-  where m.service = price_call.service and m.model = price_call.model and m.valid_from <= moment
-  order by m.valid_from desc
+  select p.* into v_price
+  from public.model_prices p
+  where p.service = price_at.service and p.model = price_at.model and p.valid_from <= moment
+  order by p.valid_from desc
   limit 1;
-  if cost is null then
-    price_id := null;
-  elsif cost >= 1000000000 then
+  if v_price.valid_to <= moment then
+    return null;
+  end if;
+  return v_price;
+end;
+$function$;
+
+CREATE OR REPLACE FUNCTION private.price_call(price public.model_prices, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, seconds numeric, images integer)
+ RETURNS numeric
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_by_tokens boolean := coalesce(price.input_usd_per_million, price.output_usd_per_million) is not null;
+  v_cost numeric;
+begin
+  if not (
+    -- By tokens, each kind that was used has a price; and something that was used has one.
+    (not v_by_tokens or input_tokens = 0 or price.input_usd_per_million is not null)
+    and (not v_by_tokens or output_tokens = 0 or price.output_usd_per_million is not null)
+    and (
+      v_by_tokens and input_tokens + output_tokens > 0
+      or price.usd_per_call is not null
+      or seconds > 0 and price.usd_per_second is not null
+      or images > 0 and price.usd_per_image is not null
+    )
+  ) then
+    return null;
+  end if;
+  v_cost := round(
+    (
+      (input_tokens - cached_input_tokens) * coalesce(price.input_usd_per_million, 0)
+      + cached_input_tokens * coalesce(price.cached_input_usd_per_million, price.input_usd_per_million, 0)
+      + output_tokens * coalesce(price.output_usd_per_million, 0)
+    ) * 0.000001
+      + coalesce(price.usd_per_call, 0)
+      + seconds * coalesce(price.usd_per_second, 0)
+      + images * coalesce(price.usd_per_image, 0),
+    10
+  );
+  if v_cost >= 1000000000 then
     perform private.raise_error('invalid_request', 'A call cannot cost 1000000000 US dollars or more');
   end if;
+  return v_cost;
 end;
 $function$;
 
@@ -583,15 +515,7 @@ begin
     perform private.create_usage_month(v_day);
   end if;
   v_posting := set_config('scrip.posting', 'on', true);
-  with taken as (
-    insert into private.usage_operations (user_id, operation_id, occurred_at, usage_id)
-    select record_usage.user_id, record_usage.operation_id, record_usage.occurred_at, record_usage.usage_id
-    from public.user_tokens u
-    where record_usage.run_id is null and u.user_id = record_usage.user_id
-    on conflict on constraint usage_operations_pkey do nothing
-    returning true
-  ),
-  event as (
+  with event as (
     insert into public.usage_events (
       user_id, occurred_at, id, operation_id, run_id, service, operation, model, input_tokens, cached_input_tokens,
       output_tokens, seconds, images, cost_usd, cost_eur, price_id, usd_eur, tokens_charged, success, error,
@@ -609,7 +533,6 @@ begin
         (select c.usd_eur from public.currency_rates c where c.day <= v_day order by c.day desc limit 1), 0.85
       ) as usd_eur
     ) r
-    where record_usage.run_id is not null or exists (select from taken)
     returning usd_eur, cost_eur
   ),
   summed as (
@@ -643,19 +566,18 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.redact(content text, characters integer)
+CREATE OR REPLACE FUNCTION private.redact(content text)
  RETURNS text
  LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
 begin
-  content := left(content, 2000); -- what lies far behind the cut need not be looked at
-  -- Whatever is taken out below matches one of these, which are cheap, and most texts match neither.
-  if content ~ '[A-Za-z0-9_./+-]{13}'
-    or content ~ '[delnstyDELNSTY]["'']?\s*[:=]|[aA][rR][eE][rR]\s|:/|-----'
-  then
+  if strpos(content, '-----BEGIN') > 0 then
     content := regexp_replace(content, '-----BEGIN [A-Z ]*KEY.*', '[redacted]');
+  end if;
+  -- The tests are cheap, and most texts have nothing of the kind.
+  if content ~ '[A-Za-z0-9_-]{13}|ya29\.|SG\.|/' then
     content := regexp_replace(
       content,
       '\m(sk|pk|rk|whsec|sb_secret|sb_publishable|r8|gh[opsu]|github_pat|glpat|xox[a-z]|hf|gsk|scrip|key|pat|npm)[-_][A-Za-z0-9_-]{10,}[A-Za-z0-9_./+=-]*'
@@ -667,6 +589,8 @@ begin
       || '|(?<![A-Za-z0-9/+])(?=[A-Za-z/+]*[0-9])(?=[a-z0-9/+]*[A-Z])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])',
       '[redacted]', 'g'
     );
+  end if;
+  if content ~ '[=:]|[Bb]earer|BEARER' then
     content := regexp_replace(content, '(://[^\s/:@]*:)[^\s@]+(?=@)', '\1[redacted]', 'g');
     content := regexp_replace(
       content,
@@ -677,7 +601,7 @@ begin
       '\1\2[redacted]', 'gi'
     );
   end if;
-  return left(content, characters);
+  return content;
 end;
 $function$;
 
@@ -697,7 +621,7 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.run_before(user_id uuid, operation_id text, arguments jsonb, attempt uuid)
+CREATE OR REPLACE FUNCTION private.run_before(user_id uuid, operation_id text, arguments jsonb)
  RETURNS public.runs
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -712,7 +636,7 @@ begin
   if length(operation_id) > 251 then -- the hold's has run: before it
     perform private.raise_error('invalid_request', 'operation_id of a run must have 1 to 251 characters');
   end if;
-  perform private.lock_account(user_id);
+  perform private.lock_user(user_id);
   select r.* into v_run
   from public.runs r
   where r.user_id = run_before.user_id and r.operation_id = run_before.operation_id;
@@ -726,7 +650,7 @@ begin
     return v_run;
   elsif v_run.request_hash <> sha256(convert_to(arguments::text, 'UTF8')) then
     perform private.raise_operation_id_reused(operation_id);
-  elsif v_run.status = 'running' and (v_run.attempt = run_before.attempt) is not true then
+  elsif v_run.status = 'running' then
     perform private.raise_error(
       'operation_in_progress', format('The run %s of operation_id %s is under way', v_run.id, operation_id),
       v_run.id::text, 'Ask for the run, or retry with the same operation_id when it has ended.'
@@ -772,8 +696,8 @@ begin
       values
         ('scrip-expire-token-holds', '* * * * *', 'public.expire_token_holds()'),
         ('scrip-abandon-runs', '* * * * *', 'public.abandon_runs()'),
-        ('scrip-prune-outbox', '* * * * *', 'public.prune_outbox()'),
-        ('scrip-prune-runs', '* * * * *', 'public.prune_runs()'),
+        ('scrip-prune-outbox', '17 3 * * *', 'public.prune_outbox()'),
+        ('scrip-prune-runs', '27 3 * * *', 'public.prune_runs()'),
         ('scrip-rotate-usage-months', '37 3 * * *', 'public.rotate_usage_months()')
     loop
       execute 'select cron.schedule($1, $2, $3)' using v_job, v_schedule, 'select ' || v_route;
@@ -803,7 +727,7 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION private.settle_call(user_id uuid, operation_id text, tokens bigint, actor text, OUT remaining bigint, OUT overdrawn boolean)
+CREATE OR REPLACE FUNCTION private.settle_call(user_id uuid, operation_id text, tokens bigint, actor text, OUT charged bigint, OUT remaining bigint, OUT overdrawn boolean)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -814,12 +738,13 @@ declare
     where h.user_id = settle_call.user_id and h.operation_id = settle_call.operation_id
   );
 begin
+  charged := 0;
   overdrawn := false;
   if tokens > 0 and v_held then
-    select s.remaining, s.overdrawn into remaining, overdrawn
+    select s.charged, s.remaining, s.overdrawn into charged, remaining, overdrawn
     from public.settle_tokens(user_id, operation_id, tokens, actor) s;
   elsif tokens > 0 then
-    select c.remaining into remaining
+    select c.charged, c.remaining into charged, remaining
     from public.charge_tokens(user_id, tokens, operation_id, actor => settle_call.actor) c;
   elsif v_held then
     select r.remaining into remaining from public.release_tokens(user_id, operation_id) r;
@@ -841,11 +766,7 @@ begin
   select o.* into v_first
   from private.usage_operations o
   where o.user_id = tracked_before.user_id and o.operation_id = tracked_before.operation_id;
-  if not found and exists (select from public.user_tokens u where u.user_id = tracked_before.user_id) then
-    perform private.raise_error(
-      'invalid_request', 'occurred_at must be within the months that are kept, and not in the future'
-    );
-  elsif not found then
+  if not found then
     perform private.raise_user_not_found(user_id);
   end if;
   select e.* into v_call
@@ -996,30 +917,13 @@ AS $function$
     on t.user_id = e.user_id
       and t.operation_id = case when e.run_id is null then '' else 'run:' end || e.operation_id
       and t.type = 'charge'
-  where case
-    when e.run_id is null then e.tokens_charged > 0 and e.tokens_charged is distinct from -t.amount
-    else e.tokens_charged <> coalesce(-t.amount, 0)
-  end
+  where e.tokens_charged > 0 and e.tokens_charged is distinct from -t.amount
   union all
-  select
-    coalesce(e.user_id, o.user_id), format('call %s of %s', coalesce(e.id, o.usage_id), coalesce(e.operation_id, o.operation_id)),
-    (o.usage_id is not null)::integer, (e.id is not null)::integer
-  from (select * from public.usage_events c where c.run_id is null) e
-  full join (
-    select *
-    from private.usage_operations c
-    where c.occurred_at at time zone 'UTC' >= coalesce((select r.kept_since from private.usage_retention r), '-infinity')
-  ) o
-    on o.user_id = e.user_id and o.operation_id = e.operation_id and o.usage_id = e.id and o.occurred_at = e.occurred_at
-  where e.id is null or o.usage_id is null
-  union all
-  select r.user_id, format('calls of run %s', r.id), 1, count(e.id)
-  from public.runs r
-  left join public.usage_events e on e.user_id = r.user_id and e.occurred_at = r.created_at and e.run_id = r.id
-  where r.status <> 'running'
-    and r.created_at at time zone 'UTC' >= coalesce((select k.kept_since from private.usage_retention k), '-infinity')
-  group by r.user_id, r.id
-  having count(e.id) <> 1
+  select e.user_id, format('calls of the charge of %s', e.operation_id), 1, count(*)
+  from public.usage_events e
+  where e.tokens_charged > 0
+  group by e.user_id, e.operation_id, e.run_id
+  having count(*) > 1
   union all
   select r.user_id, format('the charge of run %s', r.id), coalesce(r.tokens_used, 0), coalesce(-t.amount, 0)
   from public.runs r
@@ -1048,9 +952,6 @@ begin
     order by r.expires_at
     limit max_runs
   loop
-    -- As lock_account does it, but without waiting.
-    perform from auth.users u where u.id = v_due.user_id for key share skip locked;
-    continue when not found;
     continue when not pg_try_advisory_xact_lock(uuid_hash_extended(v_due.user_id, 0));
     select r.* into v_run
     from public.runs r
@@ -1107,7 +1008,7 @@ AS $function$
 declare
   v_run public.runs;
   v_cost numeric := private.parse_cost(explicit_cost_usd);
-  v_price_id uuid;
+  v_price public.model_prices;
   v_tokens bigint;
 begin
   if (outcome in ('succeeded', 'failed', 'canceled')) is not true then
@@ -1124,11 +1025,10 @@ begin
       images, response_time_ms
     );
     if v_cost is null and outcome = 'succeeded' then
-      select p.cost, p.price_id into v_cost, v_price_id
-      from private.price_call(
-        v_run.service, v_run.usage_model, v_run.created_at, input_tokens, cached_input_tokens, output_tokens, seconds,
-        images
-      ) p;
+      v_price := private.price_at(v_run.service, v_run.usage_model, v_run.created_at);
+      v_cost := private.price_call(
+        v_price, input_tokens, cached_input_tokens, output_tokens, seconds, images
+      );
     elsif v_cost is null then
       v_cost := 0;
     end if;
@@ -1141,7 +1041,9 @@ begin
       );
     end if;
     v_run := private.close_run(
-      v_run, outcome::public.run_status, v_tokens, v_cost, v_price_id, result, private.redact(error, 500),
+      v_run, outcome::public.run_status, v_tokens, v_cost,
+      case when v_cost is not null then v_price.id end, result,
+      left(private.redact(left(error, 2000)), 500),
       input_tokens, cached_input_tokens, output_tokens, seconds, images, response_time_ms, output_summary, actor
     );
   end if;
@@ -1428,7 +1330,7 @@ begin
   limit 1;
   if v_now.source = 'manual' and source = 'catalogue' and coalesce(v_now.valid_to, 'infinity') > v_from then
     outcome := 'overridden';
-  elsif v_now.source = source and (v_now.valid_to is null or source = 'catalogue' and v_now.valid_to > v_from) and (
+  elsif v_now.source = source and coalesce(v_now.valid_to, 'infinity') > v_from and (
     v_now.input_usd_per_million, v_now.cached_input_usd_per_million, v_now.output_usd_per_million,
     v_now.usd_per_call, v_now.usd_per_second, v_now.usd_per_image
   ) is not distinct from (
@@ -1457,7 +1359,7 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION public.start_model_run(user_id uuid, slug text, operation_id text, request jsonb, input_tokens bigint DEFAULT 0, output_tokens bigint DEFAULT 0, seconds numeric DEFAULT 0, images integer DEFAULT 0, operation text DEFAULT NULL::text, input_preview text DEFAULT NULL::text, attempt uuid DEFAULT NULL::uuid)
+CREATE OR REPLACE FUNCTION public.start_model_run(user_id uuid, slug text, operation_id text, request jsonb, input_tokens bigint DEFAULT 0, output_tokens bigint DEFAULT 0, seconds numeric DEFAULT 0, images integer DEFAULT 0, operation text DEFAULT NULL::text, input_preview text DEFAULT NULL::text)
  RETURNS TABLE(run_id uuid, run_status public.run_status, tokens_reserved bigint, remaining bigint, expires_at timestamp with time zone, replayed boolean)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1465,13 +1367,13 @@ CREATE OR REPLACE FUNCTION public.start_model_run(user_id uuid, slug text, opera
 AS $function$
 declare
   v_arguments jsonb := jsonb_build_object('model', slug, 'operation', operation, 'request', request);
-  v_run public.runs := private.run_before(user_id, operation_id, v_arguments, attempt);
+  v_run public.runs := private.run_before(user_id, operation_id, v_arguments);
   v_model public.ai_models;
   v_service text;
   v_cost numeric;
 begin
-  replayed := coalesce(v_run.status <> 'running', false);
-  if v_run.id is null then
+  replayed := v_run.id is not null;
+  if not replayed then
     select m.* into v_model from public.ai_models m where m.slug = start_model_run.slug and m.active;
     if not found then
       perform private.raise_model_not_found(slug);
@@ -1482,10 +1384,10 @@ begin
       v_service, operation, v_model.provider_model, input_tokens, 0, output_tokens, seconds, images, null
     );
     if v_model.price_mode = 'metered' then
-      select p.cost into v_cost
-      from private.price_call(
-        v_service, v_model.provider_model, clock_timestamp(), input_tokens, 0, output_tokens, seconds, images
-      ) p;
+      v_cost := private.price_call(
+        private.price_at(v_service, v_model.provider_model, clock_timestamp()), input_tokens, 0, output_tokens, seconds,
+        images
+      );
       if v_cost is null then
         perform private.raise_error(
           'model_unavailable', format('The model %s has no price at the moment', slug), v_service || ' ' || v_model.provider_model
@@ -1493,7 +1395,7 @@ begin
       end if;
     end if;
     v_run := private.open_run(
-      user_id, operation_id, v_arguments, attempt, slug, v_service, operation, v_model.provider_model, v_model.fixed_tokens,
+      user_id, operation_id, v_arguments, slug, v_service, operation, v_model.provider_model, v_model.fixed_tokens,
       v_cost, v_model.markup, v_model.timeout_seconds + 300, input_preview
     );
   end if;
@@ -1502,7 +1404,7 @@ begin
 end;
 $function$;
 
-CREATE OR REPLACE FUNCTION public.start_run(user_id uuid, operation_id text, request jsonb, amount bigint, service text, operation text, model text, ttl_seconds integer DEFAULT 900, input_preview text DEFAULT NULL::text, attempt uuid DEFAULT NULL::uuid)
+CREATE OR REPLACE FUNCTION public.start_run(user_id uuid, operation_id text, request jsonb, amount bigint, service text, operation text, model text, ttl_seconds integer DEFAULT 900, input_preview text DEFAULT NULL::text)
  RETURNS TABLE(run_id uuid, run_status public.run_status, tokens_reserved bigint, remaining bigint, expires_at timestamp with time zone, replayed boolean)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1512,14 +1414,14 @@ declare
   v_arguments jsonb := jsonb_build_object(
     'amount', amount, 'service', service, 'operation', operation, 'model', model, 'request', request
   );
-  v_run public.runs := private.run_before(user_id, operation_id, v_arguments, attempt);
+  v_run public.runs := private.run_before(user_id, operation_id, v_arguments);
 begin
-  replayed := coalesce(v_run.status <> 'running', false);
-  if v_run.id is null then
+  replayed := v_run.id is not null;
+  if not replayed then
     perform private.check_amount(amount);
     perform private.check_call(service, operation, model, 0, 0, 0, 0, 0, null);
     v_run := private.open_run(
-      user_id, operation_id, v_arguments, attempt, null, service, operation, model, amount, null, 1, ttl_seconds, input_preview
+      user_id, operation_id, v_arguments, null, service, operation, model, amount, null, 1, ttl_seconds, input_preview
     );
   end if;
   return query
@@ -1626,8 +1528,7 @@ CREATE OR REPLACE FUNCTION public.track_usage(user_id uuid, operation_id text, s
  SET search_path TO ''
 AS $function$
 declare
-  v_price record;
-  v_explicit numeric;
+  v_op record;
   v_cost numeric;
   v_settled record;
   v_usd_eur numeric;
@@ -1655,50 +1556,68 @@ begin
   seconds := round(seconds, 6); -- as the row has it
   recorded_at := coalesce(occurred_at, clock_timestamp());
   if explicit_cost_usd is not null then
-    v_explicit := private.parse_cost(explicit_cost_usd);
+    v_cost := private.parse_cost(explicit_cost_usd);
   end if;
 
   v_locked := pg_advisory_xact_lock(uuid_hash_extended(user_id, 0)) is null;
-  if v_explicit is not null or not success then
-    v_cost := coalesce(v_explicit, 0);
-  else
-    v_price := private.price_call(
-      service, model, recorded_at, input_tokens, cached_input_tokens, output_tokens, seconds, images
-    );
-    v_cost := v_price.cost;
-    price_id := v_price.price_id;
-  end if;
-  if error is not null then
-    error := private.redact(error, 500);
-  end if;
-  if coalesce(input_preview, output_summary) is not null then
-    v_keep := private.keeps_previews(user_id);
-    input_preview := case when v_keep then private.redact(input_preview, 100) end;
-    output_summary := case when v_keep then private.redact(output_summary, 200) end;
-  end if;
-  if occurred_at is null or private.is_kept(occurred_at) then
-    usage_id := gen_random_uuid();
-    tokens_charged := coalesce(tokens, 0);
-    v_usd_eur := private.record_usage(
-      user_id, recorded_at, usage_id, operation_id, null, service, operation, model, input_tokens, cached_input_tokens,
-      output_tokens, seconds, images, v_cost, price_id, tokens_charged, success, error, response_time_ms,
-      input_preview, output_summary
-    );
-  end if;
-  if v_usd_eur is null then
+  with op as (
+    insert into private.usage_operations (user_id, operation_id, occurred_at, usage_id)
+    select track_usage.user_id, track_usage.operation_id, recorded_at, gen_random_uuid()
+    from public.user_tokens u
+    where u.user_id = track_usage.user_id
+    on conflict on constraint usage_operations_pkey do nothing
+    returning usage_operations.usage_id
+  )
+  select op.usage_id, p.price into v_op
+  from op
+  left join lateral (
+    select m as price
+    from public.model_prices m
+    where m.service = track_usage.service and m.model = track_usage.model and m.valid_from <= recorded_at
+    order by m.valid_from desc
+    limit 1
+  ) p on (p.price).valid_to is null or (p.price).valid_to > recorded_at;
+  usage_id := v_op.usage_id;
+  if usage_id is null then
     return query
     select * from private.tracked_before(
       user_id, operation_id, service, operation, model, input_tokens, cached_input_tokens, output_tokens, seconds,
-      images, v_explicit, tokens, success, occurred_at
+      images, v_cost, tokens, success, occurred_at
     );
     return;
+  elsif occurred_at is not null and not private.is_kept(occurred_at) then
+    perform private.raise_error(
+      'invalid_request', 'occurred_at must be within the months that are kept, and not in the future'
+    );
   end if;
+
+  if v_cost is null and success then
+    v_cost := private.price_call(v_op.price, input_tokens, cached_input_tokens, output_tokens, seconds, images);
+    price_id := case when v_cost is not null then (v_op.price).id end;
+  elsif v_cost is null then
+    v_cost := 0;
+  end if;
+  tokens_charged := 0;
   overdrawn := false;
   if tokens is not null then
     v_settled := private.settle_call(user_id, operation_id, tokens, actor);
+    tokens_charged := v_settled.charged;
     remaining := v_settled.remaining;
     overdrawn := v_settled.overdrawn;
   end if;
+  if error is not null then
+    error := left(private.redact(left(error, 2000)), 500);
+  end if;
+  if coalesce(input_preview, output_summary) is not null then
+    v_keep := private.keeps_previews(user_id);
+    input_preview := case when v_keep then private.preview(input_preview, 100) end;
+    output_summary := case when v_keep then private.preview(output_summary, 200) end;
+  end if;
+  v_usd_eur := private.record_usage(
+    user_id, recorded_at, usage_id, operation_id, null, service, operation, model, input_tokens, cached_input_tokens,
+    output_tokens, seconds, images, v_cost, price_id, tokens_charged, success, error, response_time_ms, input_preview,
+    output_summary
+  );
   cost_usd := private.usd_text(v_cost);
   cost_eur := private.usd_text(round(v_cost * v_usd_eur, 10));
   usd_eur := private.usd_text(v_usd_eur);
@@ -1908,10 +1827,6 @@ CREATE INDEX usage_events_service_idx ON ONLY public.usage_events USING btree (u
 
 CREATE TRIGGER scrip_forget_usage AFTER DELETE ON auth.users FOR EACH ROW EXECUTE FUNCTION private.forget_usage();
 
-CREATE TRIGGER usage_operations_guard BEFORE DELETE OR UPDATE ON private.usage_operations FOR EACH ROW WHEN ((current_setting('scrip.posting'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION private.refuse_usage_change();
-
-CREATE TRIGGER usage_operations_no_truncate BEFORE TRUNCATE ON private.usage_operations FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_usage_change();
-
 CREATE TRIGGER currency_rates_no_truncate BEFORE TRUNCATE ON public.currency_rates FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_truncate();
 
 CREATE TRIGGER currency_rates_past BEFORE DELETE OR UPDATE ON public.currency_rates FOR EACH ROW WHEN ((old.day < ((now() AT TIME ZONE 'UTC'::text))::date)) EXECUTE FUNCTION private.keep_past_rate();
@@ -2013,8 +1928,6 @@ COMMENT ON COLUMN "public"."model_prices"."usd_per_second" IS 'US dollars for a 
 COMMENT ON COLUMN "public"."model_prices"."valid_from" IS 'From when it counts, until the next row''s valid_from.';
 
 COMMENT ON COLUMN "public"."model_prices"."valid_to" IS 'When it ends without another; null if it does not.';
-
-COMMENT ON COLUMN "public"."runs"."attempt" IS 'Who started it: the same again goes on, since it did not hear that it had.';
 
 COMMENT ON COLUMN "public"."runs"."base_tokens" IS 'Tokens before the multiplier, for price mode fixed.';
 
@@ -2154,8 +2067,6 @@ COMMENT ON COLUMN "public"."usage_events"."usd_eur" IS 'Euros for a US dollar on
 
 COMMENT ON COLUMN "public"."usage_events"."user_id" IS 'Who made the call.';
 
-COMMENT ON FUNCTION "private"."charge_multiplier"(uuid) IS 'The multiplier of a user''s charges: 1 without a plan.';
-
 COMMENT ON FUNCTION "private"."check_call"(text, text, text, bigint, bigint, bigint, numeric, integer, integer) IS 'Checks what a call says of itself.';
 
 COMMENT ON FUNCTION "private"."claim_run"(uuid) IS 'Takes a run to end it.';
@@ -2164,11 +2075,7 @@ COMMENT ON FUNCTION "private"."close_run"(public.runs, public.run_status, bigint
 
 COMMENT ON FUNCTION "private"."create_usage_month"(date) IS 'Makes the partition for a month''s calls, unless it is there.';
 
-COMMENT ON FUNCTION "private"."current_subscription"(uuid) IS 'The subscription that counts for a user, and its plan in force.';
-
 COMMENT ON FUNCTION "private"."forget_usage"() IS 'Deletes a deleted account''s calls, sums and runs.';
-
-COMMENT ON FUNCTION "private"."hash_api_key"(text) IS 'The hash under which an API key is stored.';
 
 COMMENT ON FUNCTION "private"."is_kept"(timestamp with time zone) IS 'Whether a call of that moment can be recorded.';
 
@@ -2178,13 +2085,17 @@ COMMENT ON FUNCTION "private"."keep_past_rate"() IS 'Keeps the rates of past day
 
 COMMENT ON FUNCTION "private"."keeps_previews"(uuid) IS 'Whether the beginnings of a user''s inputs and outputs are kept.';
 
-COMMENT ON FUNCTION "private"."open_run"(uuid, text, jsonb, uuid, text, text, text, text, bigint, numeric, numeric, integer, text) IS 'Holds the tokens of a run and writes its row.';
+COMMENT ON FUNCTION "private"."open_run"(uuid, text, jsonb, text, text, text, text, bigint, numeric, numeric, integer, text) IS 'Holds the tokens of a run and writes its row.';
 
 COMMENT ON FUNCTION "private"."parse_cost"(text) IS 'Reads a cost that comes with a call, exactly or not at all.';
 
 COMMENT ON FUNCTION "private"."parse_price"(text, text) IS 'Reads a price, exactly or not at all.';
 
-COMMENT ON FUNCTION "private"."price_call"(text, text, timestamp with time zone, bigint, bigint, bigint, numeric, integer) IS 'What a call costs by the price of its moment.';
+COMMENT ON FUNCTION "private"."preview"(text, integer) IS 'The beginning of a text, without keys.';
+
+COMMENT ON FUNCTION "private"."price_at"(text, text, timestamp with time zone) IS 'The price of a model at a moment.';
+
+COMMENT ON FUNCTION "private"."price_call"(public.model_prices, bigint, bigint, bigint, numeric, integer) IS 'What a call costs at a price.';
 
 COMMENT ON FUNCTION "private"."raise_model_not_found"(text) IS 'Refuses a model that is not there, or not on offer.';
 
@@ -2192,11 +2103,11 @@ COMMENT ON FUNCTION "private"."raise_run_not_found"(uuid) IS 'Refuses a run that
 
 COMMENT ON FUNCTION "private"."record_usage"(uuid, timestamp with time zone, uuid, text, uuid, text, text, text, bigint, bigint, bigint, numeric, integer, numeric, uuid, bigint, boolean, text, integer, text, text) IS 'Writes a call and the day''s sums.';
 
-COMMENT ON FUNCTION "private"."redact"(text, integer) IS 'The beginning of a text, without what looks like a key, token or password.';
+COMMENT ON FUNCTION "private"."redact"(text) IS 'Takes out what looks like a key, token or password.';
 
 COMMENT ON FUNCTION "private"."refuse_usage_change"() IS 'Refuses every change of recorded usage but what operations append.';
 
-COMMENT ON FUNCTION "private"."run_before"(uuid, text, jsonb, uuid) IS 'Takes the user''s queue, and finds the run of an earlier call.';
+COMMENT ON FUNCTION "private"."run_before"(uuid, text, jsonb) IS 'Takes the user''s queue, and finds the run of an earlier call.';
 
 COMMENT ON FUNCTION "private"."run_tokens"(bigint, numeric, numeric, numeric, numeric) IS 'The tokens of a run.';
 
@@ -2236,9 +2147,9 @@ COMMENT ON FUNCTION "public"."set_currency_rate"(date, text, text, text) IS 'Set
 
 COMMENT ON FUNCTION "public"."set_model_price"(text, text, text, text, text, text, text, text, text, timestamp with time zone) IS 'Sets the price of a model from now, or from a moment to come.';
 
-COMMENT ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text, uuid) IS 'Starts a run of a model: holds what it costs at most.';
+COMMENT ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text) IS 'Starts a run of a model: holds what it costs at most.';
 
-COMMENT ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text, uuid) IS 'Starts work that is paid for in tokens: holds its amount.';
+COMMENT ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text) IS 'Starts work that is paid for in tokens: holds its amount.';
 
 COMMENT ON FUNCTION "public"."summarize_usage"(uuid, text, text, date, date, boolean) IS 'What a user spent on what, in a period.';
 
@@ -2268,10 +2179,6 @@ COMMENT ON TYPE "public"."price_mode" IS 'fixed: so many tokens a call. metered:
 
 COMMENT ON TYPE "public"."run_status" IS 'running until it ends; abandoned when nobody ended it in time. Only succeeded is charged.';
 
-REVOKE ALL ON FUNCTION "private"."charge_multiplier"(uuid) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "private"."charge_multiplier"(uuid) TO "postgres";
-
 REVOKE ALL ON FUNCTION "private"."check_call"(text, text, text, bigint, bigint, bigint, numeric, integer, integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."check_call"(text, text, text, bigint, bigint, bigint, numeric, integer, integer) TO "postgres";
@@ -2288,17 +2195,9 @@ REVOKE ALL ON FUNCTION "private"."create_usage_month"(date) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."create_usage_month"(date) TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."current_subscription"(uuid) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "private"."current_subscription"(uuid) TO "postgres";
-
 REVOKE ALL ON FUNCTION "private"."forget_usage"() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."forget_usage"() TO "postgres";
-
-REVOKE ALL ON FUNCTION "private"."hash_api_key"(text) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "private"."hash_api_key"(text) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."is_kept"(timestamp with time zone) FROM PUBLIC;
 
@@ -2316,9 +2215,9 @@ REVOKE ALL ON FUNCTION "private"."keeps_previews"(uuid) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."keeps_previews"(uuid) TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."open_run"(uuid, text, jsonb, uuid, text, text, text, text, bigint, numeric, numeric, integer, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."open_run"(uuid, text, jsonb, text, text, text, text, bigint, numeric, numeric, integer, text) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."open_run"(uuid, text, jsonb, uuid, text, text, text, text, bigint, numeric, numeric, integer, text) TO "postgres";
+GRANT EXECUTE ON FUNCTION "private"."open_run"(uuid, text, jsonb, text, text, text, text, bigint, numeric, numeric, integer, text) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."parse_cost"(text) FROM PUBLIC;
 
@@ -2328,9 +2227,17 @@ REVOKE ALL ON FUNCTION "private"."parse_price"(text, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."parse_price"(text, text) TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."price_call"(text, text, timestamp with time zone, bigint, bigint, bigint, numeric, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."preview"(text, integer) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."price_call"(text, text, timestamp with time zone, bigint, bigint, bigint, numeric, integer) TO "postgres";
+GRANT EXECUTE ON FUNCTION "private"."preview"(text, integer) TO "postgres";
+
+REVOKE ALL ON FUNCTION "private"."price_at"(text, text, timestamp with time zone) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."price_at"(text, text, timestamp with time zone) TO "postgres";
+
+REVOKE ALL ON FUNCTION "private"."price_call"(public.model_prices, bigint, bigint, bigint, numeric, integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."price_call"(public.model_prices, bigint, bigint, bigint, numeric, integer) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."raise_model_not_found"(text) FROM PUBLIC;
 
@@ -2344,17 +2251,17 @@ REVOKE ALL ON FUNCTION "private"."record_usage"(uuid, timestamp with time zone, 
 
 GRANT EXECUTE ON FUNCTION "private"."record_usage"(uuid, timestamp with time zone, uuid, text, uuid, text, text, text, bigint, bigint, bigint, numeric, integer, numeric, uuid, bigint, boolean, text, integer, text, text) TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."redact"(text, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."redact"(text) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."redact"(text, integer) TO "postgres";
+GRANT EXECUTE ON FUNCTION "private"."redact"(text) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."refuse_usage_change"() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."refuse_usage_change"() TO "postgres";
 
-REVOKE ALL ON FUNCTION "private"."run_before"(uuid, text, jsonb, uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."run_before"(uuid, text, jsonb) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."run_before"(uuid, text, jsonb, uuid) TO "postgres";
+GRANT EXECUTE ON FUNCTION "private"."run_before"(uuid, text, jsonb) TO "postgres";
 
 REVOKE ALL ON FUNCTION "private"."run_tokens"(bigint, numeric, numeric, numeric, numeric) FROM PUBLIC;
 
@@ -2432,13 +2339,13 @@ REVOKE ALL ON FUNCTION "public"."set_model_price"(text, text, text, text, text, 
 
 GRANT EXECUTE ON FUNCTION "public"."set_model_price"(text, text, text, text, text, text, text, text, text, timestamp with time zone) TO "postgres", "service_role";
 
-REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text, uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text, uuid) TO "postgres", "service_role";
+GRANT EXECUTE ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text) TO "postgres", "service_role";
 
-REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text, uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text, uuid) TO "postgres", "service_role";
+GRANT EXECUTE ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text) TO "postgres", "service_role";
 
 REVOKE ALL ON FUNCTION "public"."summarize_usage"(uuid, text, text, date, date, boolean) FROM PUBLIC;
 
@@ -2558,13 +2465,13 @@ REVOKE ALL ON FUNCTION "public"."set_model_price"(text, text, text, text, text, 
 
 REVOKE ALL ON FUNCTION "public"."set_model_price"(text, text, text, text, text, text, text, text, text, timestamp with time zone) FROM "authenticated";
 
-REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text, uuid) FROM "anon";
+REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text) FROM "anon";
 
-REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text, uuid) FROM "authenticated";
+REVOKE ALL ON FUNCTION "public"."start_model_run"(uuid, text, text, jsonb, bigint, bigint, numeric, integer, text, text) FROM "authenticated";
 
-REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text, uuid) FROM "anon";
+REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text) FROM "anon";
 
-REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text, uuid) FROM "authenticated";
+REVOKE ALL ON FUNCTION "public"."start_run"(uuid, text, jsonb, bigint, text, text, text, integer, text) FROM "authenticated";
 
 REVOKE ALL ON FUNCTION "public"."summarize_usage"(uuid, text, text, date, date, boolean) FROM "anon";
 
