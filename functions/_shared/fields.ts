@@ -100,7 +100,7 @@ export const Currency = z.string(must("a currency such as eur"))
 export const Tier = text(1, 100);
 
 /** What a value that was parsed from JSON can be: nothing is left to check, and no large body keeps a function busy with it. */
-export const Json = z.custom<z.core.util.JSONType>();
+export const AnyJson = z.custom<z.core.util.JSONType>();
 
 /** How deep JSON may be. */
 export const MAX_LEVELS = 100;
@@ -137,7 +137,7 @@ const METADATA_RULE = must(
 );
 
 /** The caller's own data: a JSON object. */
-export const Metadata = storableJson(z.record(z.string(), Json, METADATA_RULE), METADATA_RULE)
+export const Metadata = storableJson(z.record(z.string(), AnyJson, METADATA_RULE), METADATA_RULE)
   .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= MAX_METADATA_BYTES, METADATA_RULE);
 
 /** Where a page of a list ends. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Arguments } from "../_shared/database.ts";
 import type { Deps } from "../_shared/deps.ts";
 import { scripError } from "../_shared/errors.ts";
-import { Json, MAX_LEVELS, must, storableJson } from "../_shared/fields.ts";
+import { AnyJson, MAX_LEVELS, must, storableJson } from "../_shared/fields.ts";
 import { alertOperator } from "../_shared/http.ts";
 import type { Input, Model, Provider } from "../_shared/providers/provider.ts";
 
@@ -13,7 +13,7 @@ const RULE = must(
 
 /** The input as it is sent: an object, or the text that is the whole of it. */
 export const Given = storableJson(
-  z.union([z.string(), z.record(z.string(), Json)], RULE),
+  z.union([z.string(), z.record(z.string(), AnyJson)], RULE),
   RULE,
 );
 

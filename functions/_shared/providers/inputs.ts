@@ -1,6 +1,6 @@
 /** The inputs that providers share, and how many tokens text is. */
 import { z } from "zod";
-import { Json, must, whole } from "../fields.ts";
+import { AnyJson, must, whole } from "../fields.ts";
 import { parse } from "../http.ts";
 import type { Input, Model } from "./provider.ts";
 
@@ -68,7 +68,7 @@ const ResponseFormat = z.discriminatedUnion("type", [
     json_schema: z.strictObject({
       name: z.string().regex(/^[\w-]{1,64}$/, "must be of 1 to 64 letters, digits, _ and -"),
       description: z.string().exactOptional(),
-      schema: z.record(z.string(), Json),
+      schema: z.record(z.string(), AnyJson),
       strict: z.boolean().exactOptional(),
     }),
   }),
